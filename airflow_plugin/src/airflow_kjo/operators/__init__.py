@@ -1,0 +1,1 @@
+"""The operators; import them from :mod:`airflow_kjo`."""

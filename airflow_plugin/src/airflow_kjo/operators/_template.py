@@ -1,0 +1,28 @@
+"""Read the file that a template field names, as Airflow finds its template files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+
+def read_template(path: str, env: Environment) -> str:
+    """Return the text of a file that is absolute, or relative to the DAG's template folders.
+
+    :raises FileNotFoundError: names the folders that were searched.
+    """
+    if Path(path).is_absolute():
+        # Jinja's loader would look for it below the DAG's folder.
+        return Path(path).read_text(encoding="utf-8")
+    from jinja2 import TemplateNotFound
+
+    if env.loader is None:
+        raise FileNotFoundError(f"{path}: a relative path is one of a DAG, and the task has none")
+    try:
+        return env.loader.get_source(env, path)[0]
+    except TemplateNotFound as error:
+        searched = ", ".join(getattr(env.loader, "searchpath", ()))
+        raise FileNotFoundError(f"{path}: no such file in {searched}") from error
