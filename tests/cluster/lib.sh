@@ -68,9 +68,10 @@ take_lock() {
 kubectl() { "$BIN/kubectl" --kubeconfig "$ADMIN" "$@"; }
 
 # What the running cluster was made from. A checkout elsewhere with the same
-# files shares it. Documentation does not count.
+# files shares it. Commands that only work on a running one do not count.
 files_hash() {
-    (cd "$HERE" && find . -type f ! -name '*.md' ! -name '.*' ! -name '*~' -print0 |
+    (cd "$HERE" && find . -type f ! -name '*.md' ! -name '.*' ! -name '*~' ! -name down ! -name ctl \
+        ! -name user ! -name env ! -name update-modules -print0 |
         LC_ALL=C sort --zero-terminated | xargs -0 sha256sum | sha256sum | cut -c1-16)
 }
 

@@ -81,7 +81,9 @@ delete_traces() {
     done
     rmdir --ignore-fail-on-non-empty /run/containerd/s /run/containerd 2>/dev/null || true
     find /var/log/containers -type l -lname "$STATE/*" -delete 2>/dev/null || true
-    rmdir --ignore-fail-on-non-empty /var/log/containers 2>/dev/null || true
+    # Only when they are empty, so not another kubelet's.
+    rmdir --ignore-fail-on-non-empty /var/log/containers /var/lib/kubelet/device-plugins \
+        /var/lib/kubelet 2>/dev/null || true
 }
 
 teardown() {
