@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -108,19 +108,17 @@ def fake_kjo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
 
 
 @pytest.fixture
-def task_log() -> Iterator[Callable[[Any], list[str]]]:
-    """Gather the lines that an operator writes to the task's log, as text."""
+def task_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Gather the lines that the operators write to the task's log, as text."""
+    from airflow_kjo import KubernetesJobOperator
 
-    def gather(operator: Any) -> list[str]:
-        lines: list[str] = []
+    lines: list[str] = []
 
-        class Log:
-            def info(self, text: str, *args: object) -> None:
-                lines.append(text % args)
+    class Log:
+        def info(self, text: str, *args: object) -> None:
+            lines.append(text % args)
 
-            debug = info
+        debug = info
 
-        operator._log = Log()
-        return lines
-
-    yield gather
+    monkeypatch.setattr(KubernetesJobOperator, "log", Log())
+    return lines

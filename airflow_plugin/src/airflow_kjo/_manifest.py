@@ -21,7 +21,7 @@ def is_path(value: object) -> TypeGuard[str]:
 
 
 def encode(job_yaml: object) -> bytes:
-    """Return the YAML stream for a text (unchanged), a document or a list of documents.
+    """Return the YAML stream for a text (as it is), a document or a list of documents.
 
     Documents are written as JSON, which is YAML.
 
@@ -30,7 +30,8 @@ def encode(job_yaml: object) -> bytes:
     if isinstance(job_yaml, str):
         if not job_yaml.strip():
             raise ValueError("job_yaml is empty")
-        return job_yaml.encode()
+        # Jinja takes the last newline away, which is part of a block scalar at the end.
+        return (job_yaml if job_yaml.endswith("\n") else job_yaml + "\n").encode()
     if isinstance(job_yaml, Mapping):
         return _encode_document(job_yaml, "job_yaml")
     if isinstance(job_yaml, Sequence) and not isinstance(job_yaml, bytes | bytearray):
