@@ -31,7 +31,8 @@ start_component() {
             --service-account-issuer=https://kubernetes.default.svc \
             --service-account-key-file="$PKI/service-accounts.pub" \
             --service-account-signing-key-file="$PKI/service-accounts.key" \
-            --service-cluster-ip-range=10.96.0.0/16
+            --service-cluster-ip-range=10.96.0.0/16 \
+            --shutdown-watch-termination-grace-period=1s # else a stop waits a minute for watches
         ;;
     controller-manager)
         launch controller-manager "$BIN/kube-controller-manager" --kubeconfig="$ADMIN" \
@@ -103,13 +104,13 @@ await_component() {
 
 # Says who has the port of a component that is about to start.
 check_port() {
-    local port taken
+    local port
     port=$(port_of "$1")
     [[ $port ]] || return 0
-    taken=$(ss -Hltnp "sport = :$port" | head -n 1)
-    [[ -z $taken ]] ||
-        die "port $port, which $1 needs, is taken: ${taken##*users:}. End that process, then try again"
+    wait_for 3 port_is_free "$port" ||
+        die "port $port, which $1 needs, is taken; end that process, then try again: $(ss -Hltnp "sport = :$port")"
 }
+port_is_free() { [[ -z $(ss -Hltn "sport = :$1") ]]; }
 
 start_if_dead() {
     if alive "$1" >/dev/null; then return; fi
@@ -144,8 +145,14 @@ node_ready() {
     [[ $status == True && -z $taints && $(date -d "$heartbeat" +%s) -ge $(<"$RUN/kubelet.started") ]]
 }
 
+# A kubelet that has just started answers 404 to log requests until it has its pods.
+kubelet_has_pods() {
+    [[ -z $(kubectl get pods -A -o name --field-selector "spec.nodeName=$NODE" --request-timeout=5s) ]] ||
+        [[ $(kubectl --server="https://127.0.0.1:$KUBELET_PORT" get --raw /pods --request-timeout=5s) == *'"uid":'* ]]
+}
+
 await_node() {
-    wait_for 60 node_ready && return
+    wait_for 60 node_ready && wait_for 20 kubelet_has_pods && return
     say "node $NODE is not ready after 60 s:"
     kubectl get node "$NODE" -o jsonpath='{range .status.conditions[*]}{.type}={.status} {.message}{"\n"}{end}{.spec.taints}{"\n"}' >&2 || true
     die "the end of $LOGS/kubelet.log: $(tail -n 15 "$LOGS/kubelet.log")"
