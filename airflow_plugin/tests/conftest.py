@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,8 +73,8 @@ class FakeKjo:
 
 _FAKE = """#!{python} -IS
 import json, os, pathlib, signal, stat, sys, time
-def say(text, stream=sys.stdout):
-    stream.write(text + "\\n"); stream.flush()
+def say(text, fd=1):
+    os.write(fd, (text + "\\n").encode())
 def result(**document):
     path = pathlib.Path(sys.argv[sys.argv.index("--result-file") + 1])
     path.write_text(json.dumps(document))
@@ -122,3 +124,30 @@ def task_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(KubernetesJobOperator, "log", Log())
     return lines
+
+
+ROOT = Path(__file__).parent.parent
+
+
+def run_python(text: str) -> None:
+    """Run a Python text in a fresh interpreter that finds the package; it must succeed."""
+    subprocess.run(
+        [sys.executable, "-c", text],
+        env={**os.environ, "PYTHONPATH": str(ROOT / "src")},
+        check=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build the wheel and unpack it, as an installer does with a pure one."""
+    folder = tmp_path_factory.mktemp("wheel")
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=ROOT,
+        check=True,
+    )
+    (wheel,) = folder.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder / "site")
+    return folder / "site"

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
-from conftest import FakeKjo
 
 from airflow_kjo import KubernetesJobOperator
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
+from conftest import FakeKjo
 
 JOB = "kind: Job\nmetadata: {name: j}\n"
 
@@ -109,7 +109,7 @@ def test_unknown_and_missing_parameters_raise() -> None:
 
 
 def test_the_output_becomes_the_task_log(fake_kjo: Make, task_log: list[str]) -> None:
-    fake = fake_kjo("say('50 % done'); say('kjo: note', sys.stderr); os.write(1, b'no end \\xff')")
+    fake = fake_kjo("say('50 % done'); say('kjo: note', 2); os.write(1, b'no end \\xff')")
     run(KubernetesJobOperator(task_id="t", job_yaml=JOB))
     assert task_log[0].startswith(f"Running {fake.path} run -f - --result-file ")
     assert task_log[1:] == ["50 % done", "kjo: note", "no end \\xff"]

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 import pytest
-from conftest import FakeKjo
 
 from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator
 from airflow_kjo.exceptions import KjoRefusedError
 from airflow_kjo.operators.legacy import environment, job_name
+from conftest import FakeKjo
 
 Make = Callable[..., FakeKjo]
 

@@ -53,7 +53,8 @@ def process(tmp_path: Path) -> Callable[..., Process]:
         script = tmp_path / "child.py"
         script.write_text(
             "import os, signal, subprocess, sys, time\n"
-            "def say(text): sys.stdout.write(text + '\\n'); sys.stdout.flush()\n" + body
+            # Not print: a signal handler must not meet a buffered writer.
+            "def say(text): os.write(1, f'{text}\\n'.encode())\n" + body
         )
         lines: list[str] = []
 
@@ -86,13 +87,6 @@ def on_signal() -> Iterator[Callable[[int, Callable[[], Any]], None]]:
     signal.setitimer(signal.ITIMER_REAL, 0)
     for number, handler in before.items():
         signal.signal(number, handler)
-
-
-def alive(pid: int) -> bool:
-    state = subprocess.run(
-        ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
-    )
-    return bool(state.stdout.strip()) and not state.stdout.startswith("Z")
 
 
 def test_output_keeps_its_order_over_both_streams(process: Any) -> None:
@@ -303,19 +297,26 @@ def test_a_program_that_the_child_leaves_behind_does_not_hold_the_task(process: 
         os.kill(int(run.lines[0]), signal.SIGKILL)
 
 
-def test_the_kill_takes_the_whole_session(process: Any) -> None:
+def test_the_kill_takes_the_whole_session(process: Any, tmp_path: Path) -> None:
+    fifo = tmp_path / "held"
+    os.mkfifo(fifo)
     body = (
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-        "left = subprocess.Popen(['sleep', '60'], stdin=subprocess.DEVNULL)\n"
-        "say(str(left.pid))\nwhile True: signal.pause()"
+        f"held = os.open({str(fifo)!r}, os.O_WRONLY)\n"
+        "subprocess.Popen(['sleep', '60'], stdin=subprocess.DEVNULL, stdout=held)\n"
+        "say('ready')\nwhile True: signal.pause()"
     )
-    run = process(body, on_line=lambda _: run.terminate(), kill_timeout=0.2)
-    assert run.run() == -signal.SIGKILL
-    # Its new parent may take a moment to notice.
-    deadline = time.monotonic() + 10
-    while alive(int(run.lines[0])):
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    reading = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        run = process(body, on_line=lambda _: run.terminate(), kill_timeout=0.2)
+        assert run.run() == -signal.SIGKILL
+        os.set_blocking(reading, True)
+        began = time.monotonic()
+        # The end of the file comes when everybody who held it is gone.
+        assert os.read(reading, 1) == b""
+        assert time.monotonic() - began < 30
+    finally:
+        os.close(reading)
 
 
 def test_the_environment_without_airflows_secrets() -> None:
