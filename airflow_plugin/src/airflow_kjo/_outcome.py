@@ -11,8 +11,8 @@ from typing import Any
 REFUSED = 125
 """The exit code for what would fail the same way again: arguments, manifest, permissions."""
 
-_UNKNOWN_OUTCOMES = {
-    # What an exit code says where there is no result file (`kjo` was killed, or an older one).
+_BY_CODE = {
+    # What an exit code says where there is no result file.
     120: "succeeded",
     121: "unknown",
     122: "start_failed",
@@ -83,7 +83,7 @@ def read(returncode: int, result_file: Path) -> Outcome:
     """
     if returncode < 0:
         return Outcome(128 - returncode, "unknown", signal=-returncode)
-    by_code = _UNKNOWN_OUTCOMES.get(returncode, "failed" if returncode else "succeeded")
+    by_code = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
     try:
         result = json.loads(result_file.read_bytes())
     except FileNotFoundError:

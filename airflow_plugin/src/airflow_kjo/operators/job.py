@@ -30,9 +30,10 @@ class KubernetesJobOperator(_compat.BaseOperator):
     :param config_file: path of a kubeconfig; by default kubectl's rules apply: ``KUBECONFIG``,
         the home directory's file, the service account of the worker's pod. (templated)
     :param cluster_context: the context of the kubeconfig to use. (templated)
-    :param in_cluster: True takes the worker's ``KUBECONFIG`` away from kjo, so that it finds the
-        service account of the pod that it runs in. As in KubernetesPodOperator it excludes
-        ``config_file``, and ``cluster_context`` means nothing with it.
+    :param in_cluster: True takes the worker's ``KUBECONFIG`` away from kjo, which then, where
+        there is no file in the home directory either, takes the service account of the pod that
+        it runs in. As in KubernetesPodOperator it excludes ``config_file``, and
+        ``cluster_context`` means nothing with it. None and False change nothing.
     :param extra_args: further arguments of ``kjo run``; they are shown in the log. (templated)
     :param env: environment variables of kjo itself, beside the worker's (not of the Job's
         containers). ``AIRFLOW__*`` of the worker is kept from kjo. (templated)
