@@ -57,6 +57,7 @@ users:
     client-certificate-data: $pem
     client-key-data: $key
 END
+    chmod 0600 "$1.new"
     mv "$1.new" "$1"
 }
 

@@ -115,6 +115,9 @@ port_is_free() { [[ -z $(ss -Hltn "sport = :$1") ]]; }
 start_if_dead() {
     if alive "$1" >/dev/null; then return; fi
     check_port "$1"
+    if [[ $1 == kubelet ]] && another_kubelet; then
+        die "another kubelet runs on this machine and would lose its device plugins; use its cluster for the tests"
+    fi
     start_component "$1"
 }
 

@@ -38,7 +38,8 @@ config_path = "$STATE/registries"
 END
     # Every pull fails at once, alike on every machine: nothing listens on that port.
     mkdir -p "$STATE/registries/_default"
-    printf '%s\n' 'server = "http://127.0.0.1:1"' >"$STATE/registries/_default/hosts.toml"
+    printf '%s\n' 'server = "http://127.0.0.1:1"' '[host."http://127.0.0.1:1"]' \
+        >"$STATE/registries/_default/hosts.toml"
 }
 
 # Pods reach each other and the host, and nothing else. No iptables in it.
@@ -115,24 +116,21 @@ restore_sysctls() {
     done <"$RUN/sysctls"
 }
 
-# The folders of the pods' cgroup: one per v1 hierarchy, or the one of v2.
+# The folders of the pods' cgroup: one per v1 hierarchy, the one of v2, or both.
 cgroup_folders() {
-    if [[ -e /sys/fs/cgroup/cgroup.controllers ]]; then
-        echo "/sys/fs/cgroup/$CGROUP"
-    else
-        awk -v name="$CGROUP" '$3 == "cgroup" {print $2 "/" name}' /proc/self/mounts
-    fi
+    awk -v name="$CGROUP" '$3 ~ /^cgroup2?$/ {print $2 "/" name}' /proc/self/mounts
 }
 
 make_cgroups() {
-    local folder
+    local folder controller
     while read -r folder; do
         mkdir -p "$folder"
-        if [[ -e $folder/cgroup.controllers ]]; then
+        if [[ -e $folder/../cgroup.subtree_control ]]; then
             # v2: a child has what its parent hands down.
-            for c in $(</sys/fs/cgroup/cgroup.controllers); do
-                echo "+$c" >/sys/fs/cgroup/cgroup.subtree_control || true
-            done 2>/dev/null
+            for controller in $(<"$folder/../cgroup.controllers"); do
+                { echo "+$controller" >"$folder/../cgroup.subtree_control"; } 2>/dev/null ||
+                    say "cgroup controller $controller cannot be handed to pods"
+            done
         elif [[ -e $folder/cpuset.cpus && -z $(<"$folder/cpuset.cpus") ]]; then
             # v1: an empty cpuset takes no process.
             cat "$folder/../cpuset.cpus" >"$folder/cpuset.cpus"

@@ -9,9 +9,7 @@ root_file_system() {
     mkdir -p "$root"/{bin,etc,home,proc,root,sys,tmp,usr,var/tmp}
     chmod 0700 "$root/root"
     chmod 1777 "$root/tmp" "$root/var/tmp"
-    ln -s bin "$root/sbin"
     ln -s ../bin "$root/usr/bin"
-    ln -s ../bin "$root/usr/sbin"
     cp /bin/busybox "$root/bin/busybox"
     for applet in $(/bin/busybox --list); do
         [[ -e $root/bin/$applet ]] || ln -s busybox "$root/bin/$applet"

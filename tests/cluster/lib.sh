@@ -31,6 +31,9 @@ CTR=(ctr --address "$SOCKET" --namespace k8s.io)
 
 say() { printf 'cluster: %s\n' "$*" >&2; }
 die() { say "$*"; exit 1; }
+# No end without a word.
+set -o errtrace
+trap 'say "failed: $BASH_COMMAND (${BASH_SOURCE[0]##*/}, line $LINENO)"' ERR
 
 # Seconds since $1 (an $EPOCHREALTIME), with one decimal.
 since() {
@@ -74,6 +77,10 @@ files_hash() {
         ! -name user ! -name env ! -name update-modules -print0 |
         LC_ALL=C sort --zero-terminated | xargs -0 sha256sum | sha256sum | cut -c1-16)
 }
+
+# Every kubelet has its device plugins' socket at this place, so there can be one.
+PLUGIN_SOCKET=/var/lib/kubelet/device-plugins/kubelet.sock
+another_kubelet() { ! alive kubelet >/dev/null && [[ $(ss -Hxl "src = $PLUGIN_SOCKET") ]]; }
 
 # --- processes -----------------------------------------------------------
 # A pid file holds "PID START BOOT": with the start time of the process and the

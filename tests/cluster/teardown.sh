@@ -4,7 +4,7 @@
 
 our_shims() {
     grep -lszF -- "$SOCKET" /proc/[0-9]*/cmdline 2>/dev/null | while read -r file; do
-        if tr '\0' ' ' <"$file" | grep -q "^[^ ]*containerd-shim[^ ]* .*-address $SOCKET "; then
+        if { tr '\0' ' ' <"$file"; } 2>/dev/null | grep -q "^[^ ]*containerd-shim[^ ]* .*-address $SOCKET "; then
             file=${file#/proc/}
             echo "${file%/cmdline}"
         fi
@@ -62,7 +62,7 @@ delete_network() {
             sed 's/^[0-9]*: \([^@:]*\).*/\1/' | xargs -n 1 ip link delete || true
         ip link delete "$BRIDGE"
     fi
-    rm -f /var/lib/cni/results/"$NETWORK"-*
+    find /var/lib/cni/results -type f -exec grep -qF "$STATE/" {} \; -delete 2>/dev/null || true
     rmdir --ignore-fail-on-non-empty /var/lib/cni/results /var/lib/cni 2>/dev/null || true
 }
 
@@ -81,7 +81,8 @@ delete_traces() {
     done
     rmdir --ignore-fail-on-non-empty /run/containerd/s /run/containerd 2>/dev/null || true
     find /var/log/containers -type l -lname "$STATE/*" -delete 2>/dev/null || true
-    # Only when they are empty, so not another kubelet's.
+    another_kubelet || rm -f "$PLUGIN_SOCKET"
+    # Only when they are empty.
     rmdir --ignore-fail-on-non-empty /var/log/containers /var/lib/kubelet/device-plugins \
         /var/lib/kubelet 2>/dev/null || true
 }
@@ -103,4 +104,11 @@ teardown() {
     delete_traces
     [[ ! -e $RUN/boot || $(<"$RUN/boot") != "$BOOT_ID" ]] || restore_sysctls
     rm -rf --one-file-system "$RUN"
+}
+
+# At one stroke: a state that is half deleted must not be taken for a whole one.
+delete_state() {
+    rm -rf --one-file-system "$STATE.deleted"
+    if [[ -e $STATE ]]; then mv -T "$STATE" "$STATE.deleted"; fi
+    rm -rf --one-file-system "$STATE.deleted"
 }
