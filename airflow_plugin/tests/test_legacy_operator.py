@@ -86,6 +86,10 @@ def test_the_manifest(fake_kjo: Make) -> None:
     }
 
 
+def test_numbers_that_native_rendering_makes_become_text_again(fake_kjo: Make) -> None:
+    assert container(run(fake_kjo(), arguments=["-n", 5, 0.5]))["args"] == ["-n", "5", "0.5"]
+
+
 def test_what_is_not_given_is_left_to_the_image(fake_kjo: Make) -> None:
     assert container(run(fake_kjo())) == {"name": "base", "image": "i"}
 
@@ -137,6 +141,25 @@ def test_what_is_no_environment(fake_kjo: Make, env_vars: Any, message: str) -> 
     assert "secret" not in str(caught.value)
     with pytest.raises(KjoRefusedError, match=message):
         run(fake, env_vars=env_vars)
+    assert not fake.called
+
+
+@pytest.mark.parametrize("name", ["cmds", "arguments", "extra_args"])
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("one string", " must be a list of strings, not str"),
+        (5, " must be a list of strings, not int"),
+        (["a", True], r"\[1\] must be text, not bool"),
+        ([None], r"\[0\] must be text, not NoneType"),
+    ],
+)
+def test_lists_of_strings_are_nothing_else(
+    fake_kjo: Make, name: str, value: Any, message: str
+) -> None:
+    fake = fake_kjo()
+    with pytest.raises(KjoRefusedError, match=name + message):
+        run(fake, **{name: value})
     assert not fake.called
 
 

@@ -166,7 +166,7 @@ class Process:
                         self._write(child.stdin, selector)
                     else:
                         self._read(child.stdout, selector)
-                if (not events or self._late()) and child.poll() is not None:
+                if not events and child.poll() is not None:
                     # All has been read, but a program that the child started holds the pipe.
                     break
         self._lines.end()

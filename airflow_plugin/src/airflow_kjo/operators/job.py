@@ -13,6 +13,7 @@ from airflow_kjo import _binary, _compat, _outcome
 from airflow_kjo._manifest import JobYaml, encode, is_path
 from airflow_kjo._process import NotStartedError, Process, StartError, child_environment
 from airflow_kjo.exceptions import KjoError, KjoRefusedError, from_outcome
+from airflow_kjo.operators._models import words
 from airflow_kjo.operators._template import read_template
 
 
@@ -93,13 +94,13 @@ class KubernetesJobOperator(_compat.BaseOperator):
     def resolve_template_files(self) -> None:
         """Put the file's text in place of a path in ``job_yaml``, and of nothing else.
 
-        Called when the DAG is loaded. A file that is not there yet, or whose path is itself a
+        Called when the DAG is loaded. A file that cannot be read there, or whose path is itself a
         template, is looked for again when the task runs, and missed there.
         """
         if is_path(self.job_yaml):
             try:
                 self.job_yaml = read_template(self.job_yaml, self.get_template_env())
-            except FileNotFoundError as error:
+            except OSError as error:
                 self.log.debug("Left for the run of the task: %s", error)
         super().resolve_template_files()
 
@@ -108,11 +109,15 @@ class KubernetesJobOperator(_compat.BaseOperator):
         try:
             binary = _binary.find(self.kjo_bin, _compat.configured_binary())
             manifest = encode(self.build_job(context))
+            arguments = self.kjo_arguments()
         except (OSError, ValueError) as error:
             raise KjoRefusedError(f"{self.task_id}: {error}") from error
         # Only this user may enter it. What cannot be removed is no reason to fail the task.
         with TemporaryDirectory(prefix="kjo-", ignore_cleanup_errors=True) as folder:
-            outcome = self._run(binary, manifest, Path(folder, "result.json"))
+            result_file = Path(folder, "result.json")
+            argv = [binary, "run", "-f", "-", "--result-file", str(result_file), *arguments]
+            returncode = self._run(argv, manifest)
+            outcome = _outcome.read(returncode, result_file)
         if not outcome.success:
             raise from_outcome(outcome)
 
@@ -141,12 +146,10 @@ class KubernetesJobOperator(_compat.BaseOperator):
         }
         return [
             *(part for flag, value in named.items() if value for part in (flag, value)),
-            *(self.extra_args or ()),
+            *words("extra_args", self.extra_args),
         ]
 
-    def _run(self, binary: str, manifest: bytes, result_file: Path) -> _outcome.Outcome:
-        argv = [binary, "run", "-f", "-", "--result-file", str(result_file)]
-        argv += self.kjo_arguments()
+    def _run(self, argv: list[str], manifest: bytes) -> int:
         inherited = dict(os.environ)
         if self.in_cluster:
             inherited.pop("KUBECONFIG", None)
@@ -161,7 +164,7 @@ class KubernetesJobOperator(_compat.BaseOperator):
         if self._killed:
             self._process.terminate()
         try:
-            returncode = self._process.run()
+            return self._process.run()
         except NotStartedError as error:
             raise KjoError(
                 "kjo: the task was killed before the Job was made",
@@ -170,4 +173,3 @@ class KubernetesJobOperator(_compat.BaseOperator):
             ) from error
         except StartError as error:
             raise KjoError(f"kjo: {error}") from error
-        return _outcome.read(returncode, result_file)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_kjo import _compat
-from airflow_kjo.operators._models import plain
+from airflow_kjo.operators._models import plain, text, words
 from airflow_kjo.operators.job import KubernetesJobOperator
 
 CONTAINER_NAME = "base"
@@ -72,10 +72,10 @@ class KubernetesLegacyJobOperator(KubernetesJobOperator):
     def build_job(self, context: _compat.Context) -> object:
         """Return the Job's manifest, made of the rendered parameters."""
         container: dict[str, Any] = {"name": CONTAINER_NAME, "image": self.image}
-        if self.cmds:
-            container["command"] = list(self.cmds)
-        if self.arguments:
-            container["args"] = list(self.arguments)
+        if command := words("cmds", self.cmds):
+            container["command"] = command
+        if arguments := words("arguments", self.arguments):
+            container["args"] = arguments
         if env := environment(self.env_vars):
             container["env"] = env
         return {
@@ -94,20 +94,19 @@ class KubernetesLegacyJobOperator(KubernetesJobOperator):
         return ["--delete", policy, *super().kjo_arguments()]
 
 
-def job_name(text: str) -> str:
+def job_name(given: str) -> str:
     """Make a name for a Job of any text: lower-case letters, digits and single dashes.
 
     As KubernetesPodOperator's, but for the length, which leaves room for kjo's suffix.
     """
-    name = re.sub("[^a-z0-9]+", "-", text.lower()).strip("-")
+    name = re.sub("[^a-z0-9]+", "-", given.lower()).strip("-")
     return name[:_LONGEST_NAME].rstrip("-") or "task"
 
 
 def environment(env_vars: object) -> list[dict[str, Any]]:
     """Return ``env_vars`` as a container's ``env``.
 
-    Numbers become text, which templates rendered to native objects make of text; a value None is
-    left out, which Kubernetes takes for the empty one.
+    A value None is left out, which Kubernetes takes for the empty one.
 
     :raises ValueError: it is no such thing; the message names the variable, never its value.
     """
@@ -127,11 +126,6 @@ def _variable(variable: object, index: int) -> dict[str, Any]:
     if not isinstance(variable, Mapping) or not isinstance(variable.get("name"), str):
         raise ValueError(f"env_vars[{index}] must have a name, as V1EnvVar has")
     kept = {key: value for key, value in variable.items() if value is not None}
-    value = kept.get("value", "")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        kept["value"] = str(value)
-    elif not isinstance(value, str):
-        raise ValueError(
-            f"env_vars: the value of {variable['name']} must be text, not {type(value).__name__}"
-        )
+    if "value" in kept:
+        kept["value"] = text(f"env_vars: the value of {variable['name']}", kept["value"])
     return kept
