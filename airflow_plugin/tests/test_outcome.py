@@ -75,8 +75,9 @@ def test_a_broken_result_file_takes_only_details_away(tmp_path: Path, content: s
 
 
 def test_the_program_itself_was_killed(tmp_path: Path) -> None:
-    got = outcome_of(tmp_path, -9)
-    assert (got.exit_code, got.outcome) == (137, "unknown")
+    # Its last word was that the Job was there.
+    got = outcome_of(tmp_path, -9, {"outcome": None, "job": {"name": "j"}})
+    assert (got.exit_code, got.outcome, got.job) == (137, "unknown", {"name": "j"})
     assert str(got) == "kjo: the program itself was ended by signal 9 (SIGKILL)"
 
 

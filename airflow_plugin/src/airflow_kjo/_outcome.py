@@ -81,26 +81,34 @@ def read(returncode: int, result_file: Path) -> Outcome:
     program was killed before it could write one) only takes the details away; what was wrong with
     an unreadable one goes to ``detail``.
     """
-    if returncode < 0:
-        return Outcome(128 - returncode, "unknown", signal=-returncode)
-    by_code = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
-    try:
-        result = json.loads(result_file.read_bytes())
-    except FileNotFoundError:
-        return Outcome(returncode, by_code)
-    except (OSError, ValueError) as error:
-        return Outcome(returncode, by_code, detail=f"its result file cannot be read: {error}")
-    if not isinstance(result, dict):
-        return Outcome(returncode, by_code, detail="its result file is not a JSON object")
+    exit_code = returncode if returncode >= 0 else 128 - returncode
+    result, trouble = _load(result_file)
     outcome, job, code = (result.get(k) for k in ("outcome", "job", "container_exit_code"))
-    details = (result.get(k) for k in ("reason", "message"))
+    if not isinstance(outcome, str):
+        # Also while the Job still runs: the file is written when there is a Job, and at the end.
+        outcome = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
+    details = [result.get("reason"), result.get("message"), trouble]
     return Outcome(
-        returncode,
-        outcome if isinstance(outcome, str) else by_code,
+        exit_code,
+        outcome if returncode >= 0 else "unknown",
         job if isinstance(job, dict) else {},
         code if isinstance(code, int) else None,
         ": ".join(text for text in details if isinstance(text, str) and text),
+        -returncode if returncode < 0 else None,
     )
+
+
+def _load(path: Path) -> tuple[dict[str, Any], str]:
+    """Return what a result file says (nothing, if there is none), and what is wrong with it."""
+    try:
+        result = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        return {}, ""
+    except (OSError, ValueError) as error:
+        return {}, f"its result file cannot be read: {error}"
+    if not isinstance(result, dict):
+        return {}, "its result file is not a JSON object"
+    return result, ""
 
 
 def _signal_name(number: int) -> str:
