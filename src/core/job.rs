@@ -1,0 +1,137 @@
+//! What kjo reads of a Job: identity, conditions, counters.
+
+use jiff::Timestamp;
+use k8s_openapi::api::batch::v1::Job;
+
+/// A Job as last seen on the API server, reduced to what decisions need.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct JobView {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`; a Job of the same name with another UID is another Job.
+    pub uid: String,
+    /// `metadata.resourceVersion`, to start a watch from.
+    pub resource_version: String,
+    /// The whole run id, from the annotation [`RUN_ID`].
+    pub run_id: Option<String>,
+    /// `metadata.deletionTimestamp` is set.
+    pub deleting: bool,
+    /// `spec.suspend`.
+    pub suspended: bool,
+    /// `spec.completions`; `None` is the work-queue form, where any success will do.
+    pub completions: Option<i32>,
+    /// `spec.parallelism`, 1 by default.
+    pub parallelism: i32,
+    /// `status.active`: pods pending or running, not terminating.
+    pub active: i32,
+    /// `status.succeeded`.
+    pub succeeded: i32,
+    /// `status.failed`.
+    pub failed: i32,
+    /// `status.conditions` whose type kjo knows, whatever their status.
+    pub conditions: Vec<Condition>,
+}
+
+/// The annotation that holds the whole run id (the label of the same name may hold a short form).
+pub const RUN_ID: &str = "kjo.dev/run-id";
+
+/// One entry of `status.conditions`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Condition {
+    /// Which condition.
+    pub kind: ConditionKind,
+    /// Its status is `"True"`. `"False"` and `"Unknown"` entries exist and mean nothing.
+    pub is_true: bool,
+    /// `reason`, for example `BackoffLimitExceeded`.
+    pub reason: String,
+    /// `message`, the cluster's own words.
+    pub message: String,
+    /// `lastTransitionTime`.
+    pub at: Option<Timestamp>,
+}
+
+/// The Job conditions that mean something to kjo (`batch/v1` `JobConditionType`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConditionKind {
+    /// The Job succeeded, finally.
+    Complete,
+    /// The Job failed, finally.
+    Failed,
+    /// The Job is going to be Complete once its pods have ended.
+    SuccessCriteriaMet,
+    /// The Job is going to be Failed once its pods have ended.
+    FailureTarget,
+    /// The Job is suspended.
+    Suspended,
+}
+
+impl ConditionKind {
+    fn parse(text: &str) -> Option<Self> {
+        match text {
+            "Complete" => Some(Self::Complete),
+            "Failed" => Some(Self::Failed),
+            "SuccessCriteriaMet" => Some(Self::SuccessCriteriaMet),
+            "FailureTarget" => Some(Self::FailureTarget),
+            "Suspended" => Some(Self::Suspended),
+            _ => None,
+        }
+    }
+}
+
+impl JobView {
+    /// The condition of this kind, if its status is True.
+    #[must_use]
+    pub fn condition(&self, kind: ConditionKind) -> Option<&Condition> {
+        self.conditions.iter().find(|c| c.kind == kind && c.is_true)
+    }
+
+    /// The condition that ended the Job: Complete or Failed.
+    #[must_use]
+    pub fn terminal(&self) -> Option<&Condition> {
+        self.condition(ConditionKind::Complete)
+            .or_else(|| self.condition(ConditionKind::Failed))
+    }
+
+    /// The condition that announces the end, which the API makes final: SuccessCriteriaMet or
+    /// FailureTarget (Kubernetes 1.31 and later).
+    #[must_use]
+    pub fn announced(&self) -> Option<&Condition> {
+        self.condition(ConditionKind::SuccessCriteriaMet)
+            .or_else(|| self.condition(ConditionKind::FailureTarget))
+    }
+}
+
+impl From<&Job> for JobView {
+    fn from(job: &Job) -> Self {
+        let meta = &job.metadata;
+        let spec = job.spec.as_ref();
+        let status = job.status.as_ref();
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            resource_version: meta.resource_version.clone().unwrap_or_default(),
+            run_id: meta.annotations.as_ref().and_then(|a| a.get(RUN_ID)).cloned(),
+            deleting: meta.deletion_timestamp.is_some(),
+            suspended: spec.and_then(|s| s.suspend).unwrap_or(false),
+            completions: spec.and_then(|s| s.completions),
+            parallelism: spec.and_then(|s| s.parallelism).unwrap_or(1),
+            active: status.and_then(|s| s.active).unwrap_or(0),
+            succeeded: status.and_then(|s| s.succeeded).unwrap_or(0),
+            failed: status.and_then(|s| s.failed).unwrap_or(0),
+            conditions: status
+                .and_then(|s| s.conditions.as_ref())
+                .into_iter()
+                .flatten()
+                .filter_map(|c| {
+                    Some(Condition {
+                        kind: ConditionKind::parse(&c.type_)?,
+                        is_true: c.status == "True",
+                        reason: c.reason.clone().unwrap_or_default(),
+                        message: c.message.clone().unwrap_or_default(),
+                        at: c.last_transition_time.as_ref().map(|t| t.0),
+                    })
+                })
+                .collect(),
+        }
+    }
+}

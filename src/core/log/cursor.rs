@@ -1,0 +1,309 @@
+//! The place in one container's log: takes the bytes of any number of streams over the same log,
+//! each resumed from [`Cursor::since`], and passes every byte of the container on exactly once.
+//!
+//! Lines are asked for with time stamps. A stamp and one space stand before the content; a stream
+//! may break at any byte. What cannot be had any more is told as a [`Gap`].
+
+use super::{
+    hash::{Fingerprint, HASHED},
+    memory::{Cut, Gap, Known, Memory},
+    stamp::{MAX_LEN, Stamp},
+};
+
+/// Where the container's bytes go.
+pub trait Sink {
+    /// A piece of a line, its newline included where it has come. `begins` is true for the first
+    /// piece of a line.
+    fn content(&mut self, piece: &[u8], begins: bool);
+    /// A line that bears no stamp: the kubelet speaking in the container's stead.
+    fn diagnostic(&mut self, line: &[u8]);
+}
+
+/// The place in one container's log.
+#[derive(Debug)]
+pub struct Cursor {
+    memory: Memory,
+    line: Line,
+    /// No line of this stream has come yet, and the stream was resumed.
+    resumed_head: bool,
+    gap: Option<Gap>,
+    lines: u64,
+    bytes: u64,
+}
+
+/// What the bytes up to the next newline are.
+#[derive(Debug)]
+enum Line {
+    /// The stamp, not yet whole.
+    Head(Vec<u8>),
+    /// Content that is passed on, after `skip` bytes that were written before.
+    Content {
+        stamp: Stamp,
+        taken: u64,
+        skip: u64,
+        fingerprint: Fingerprint,
+    },
+    /// A replayed line that may be known: kept until that is clear.
+    Held { stamp: Stamp, content: Vec<u8> },
+    /// The rest of a line that is known, or of one whose beginning is not to be had.
+    Skipped,
+    /// An unstamped line.
+    Foreign(Vec<u8>),
+}
+
+impl Default for Cursor {
+    fn default() -> Self {
+        Self {
+            memory: Memory::default(),
+            line: Line::Head(Vec::new()),
+            resumed_head: false,
+            gap: None,
+            lines: 0,
+            bytes: 0,
+        }
+    }
+}
+
+impl Cursor {
+    /// The second to ask the next stream from (`sinceTime`, whole seconds since 1970); `None` for
+    /// the beginning of the log.
+    #[must_use]
+    pub fn since(&self) -> Option<i64> {
+        self.memory.since()
+    }
+
+    /// Whole lines passed on.
+    #[must_use]
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Content bytes passed on, newlines included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The gap that was found since this was last asked.
+    pub fn take_gap(&mut self) -> Option<Gap> {
+        self.gap.take()
+    }
+
+    /// A stream begins that was asked for from [`Self::since`].
+    pub fn begin(&mut self) {
+        self.memory.begin();
+        self.resumed_head = self.memory.replaying();
+        self.line = Line::Head(Vec::new());
+    }
+
+    /// Takes the next bytes of the stream.
+    pub fn feed(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
+        while !chunk.is_empty() {
+            chunk = match &mut self.line {
+                Line::Head(_) => self.head(chunk, sink),
+                Line::Content { .. } => self.content(chunk, sink),
+                Line::Held { .. } => self.held(chunk, sink),
+                Line::Skipped => match memchr::memchr(b'\n', chunk) {
+                    Some(end) => self.next_line(chunk, end),
+                    None => &[],
+                },
+                Line::Foreign(line) => match memchr::memchr(b'\n', chunk) {
+                    Some(end) => {
+                        line.extend_from_slice(chunk.get(..end).unwrap_or_default());
+                        sink.diagnostic(line);
+                        self.next_line(chunk, end)
+                    }
+                    None => {
+                        // Bounded: the kubelet's messages are short.
+                        let room = HASHED.saturating_sub(line.len());
+                        line.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+                        &[]
+                    }
+                },
+            };
+        }
+    }
+
+    /// The stream has ended: `clean` when the server closed it in good order, so that a line
+    /// without newline is whole as far as it goes.
+    pub fn end(&mut self, clean: bool, sink: &mut impl Sink) {
+        match std::mem::replace(&mut self.line, Line::Head(Vec::new())) {
+            Line::Head(_) | Line::Skipped => {}
+            Line::Foreign(line) => sink.diagnostic(&line),
+            Line::Content {
+                stamp,
+                taken,
+                skip,
+                fingerprint,
+            } => {
+                // While bytes are still skipped the memory of the cut line is the better one.
+                if taken > 0 && skip == 0 {
+                    self.memory.was_cut(Cut {
+                        stamp,
+                        written: taken,
+                        fingerprint: fingerprint.value(),
+                    });
+                }
+            }
+            Line::Held { stamp, content } => {
+                // Cut in transit it may be the beginning of a known line; the next stream tells.
+                if clean || !self.memory.may_be_known(stamp, &content) {
+                    self.judge(stamp, &content, sink);
+                    self.end(clean, sink);
+                }
+            }
+        }
+    }
+
+    fn next_line<'a>(&mut self, chunk: &'a [u8], end: usize) -> &'a [u8] {
+        self.line = Line::Head(Vec::new());
+        chunk.get(end + 1..).unwrap_or_default()
+    }
+
+    fn head<'a>(&mut self, chunk: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let Line::Head(begun) = &mut self.line else {
+            return chunk;
+        };
+        let room = (MAX_LEN + 1).saturating_sub(begun.len()).min(chunk.len());
+        let (near, _) = chunk.split_at(room);
+        let Some(end) = near.iter().position(|b| *b == b' ' || *b == b'\n') else {
+            begun.extend_from_slice(near);
+            if begun.len() > MAX_LEN {
+                let begun = std::mem::take(begun);
+                self.foreign(begun);
+            }
+            return chunk.get(room..).unwrap_or_default();
+        };
+        let (text, rest) = near.split_at(end);
+        let at_space = rest.first() == Some(&b' ');
+        let stamp = if begun.is_empty() {
+            Stamp::parse(text)
+        } else {
+            begun.extend_from_slice(text);
+            Stamp::parse(begun)
+        };
+        let Some(stamp) = stamp.filter(|_| at_space) else {
+            let begun = if begun.is_empty() {
+                text.to_vec()
+            } else {
+                std::mem::take(begun)
+            };
+            self.foreign(begun);
+            let tail = chunk.get(end..).unwrap_or_default();
+            // An empty line without a stamp is nobody's word.
+            if let (Line::Foreign(line), Some(b'\n')) = (&self.line, tail.first()) {
+                if !line.is_empty() {
+                    sink.diagnostic(line);
+                }
+                return self.next_line(tail, 0);
+            }
+            return tail;
+        };
+        self.resumed_head = false;
+        self.line = if self.memory.replaying() {
+            Line::Held {
+                stamp,
+                content: Vec::new(),
+            }
+        } else {
+            Line::Content {
+                stamp,
+                taken: 0,
+                skip: 0,
+                fingerprint: Fingerprint::default(),
+            }
+        };
+        chunk.get(end + 1..).unwrap_or_default()
+    }
+
+    /// Directly after a resume an unstamped line is the rest of a line that began before `since`,
+    /// so of one that was written long ago; anywhere else it is the kubelet's.
+    fn foreign(&mut self, begun: Vec<u8>) {
+        self.line = if std::mem::take(&mut self.resumed_head) {
+            Line::Skipped
+        } else {
+            Line::Foreign(begun)
+        };
+    }
+
+    fn content<'a>(&mut self, chunk: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let Line::Content {
+            stamp,
+            taken,
+            skip,
+            fingerprint,
+        } = &mut self.line
+        else {
+            return chunk;
+        };
+        let end = memchr::memchr(b'\n', chunk);
+        let (piece, _) = chunk.split_at(end.unwrap_or(chunk.len()));
+        let known = usize::try_from(*skip).unwrap_or(usize::MAX).min(piece.len());
+        // With the newline, so that a sink sees a short line in one piece.
+        let fresh = chunk.get(known..end.map_or(chunk.len(), |e| e + 1)).unwrap_or_default();
+        fingerprint.update(piece);
+        let begins = *taken == 0 && *skip == 0;
+        *taken += piece.len() as u64;
+        *skip -= known as u64;
+        if !fresh.is_empty() {
+            sink.content(fresh, begins);
+            self.bytes += fresh.len() as u64;
+        }
+        let Some(end) = end else { return &[] };
+        let (stamp, fingerprint) = (*stamp, fingerprint.value());
+        self.memory.ended(stamp, fingerprint);
+        self.lines += 1;
+        self.next_line(chunk, end)
+    }
+
+    fn held<'a>(&mut self, chunk: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+        let Line::Held { stamp, content } = &mut self.line else {
+            return chunk;
+        };
+        let end = memchr::memchr(b'\n', chunk).unwrap_or(chunk.len());
+        let room = HASHED.saturating_sub(content.len()).min(end);
+        let (piece, rest) = chunk.split_at(room);
+        content.extend_from_slice(piece);
+        if rest.is_empty() && content.len() < HASHED {
+            return rest;
+        }
+        let (stamp, content) = (*stamp, std::mem::take(content));
+        self.judge(stamp, &content, sink);
+        rest
+    }
+
+    /// Decides on a held line and goes on in its middle, the newline still to come.
+    fn judge(&mut self, stamp: Stamp, content: &[u8], sink: &mut impl Sink) {
+        let (known, gap) = self.memory.judge(stamp, content);
+        if let Some(gap) = gap {
+            self.gap = Some(gap);
+            if self.memory.give_up_cut() {
+                // The rest of the line is lost. Without this the next line would stand on its end.
+                sink.content(b"\n", false);
+                self.bytes += 1;
+                self.lines += 1;
+            }
+        }
+        let skip = match known {
+            Known::Whole => {
+                self.line = Line::Skipped;
+                return;
+            }
+            Known::Begun(written) => written,
+            Known::New => 0,
+        };
+        self.line = Line::Content {
+            stamp,
+            taken: 0,
+            skip,
+            fingerprint: Fingerprint::default(),
+        };
+        if !content.is_empty() {
+            self.content(content, sink);
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "cursor_tests.rs"]
+mod tests;

@@ -1,0 +1,230 @@
+//! What to do when a stream over a container's log has ended: open another, settle, or be done.
+//!
+//! A log is complete only when its container has terminated *and* a read after that has brought
+//! nothing new. A stream that ends in good order proves nothing: API servers, proxies and rotation
+//! end streams too.
+
+use std::time::Duration;
+
+use crate::core::{
+    backoff::{Backoff, Jitter},
+    failure::Failure,
+};
+
+/// A silent stream is reopened after this: half-open connections and lost file watches on the node
+/// look the same as a container that has nothing to say.
+pub const SILENT_AFTER: Duration = Duration::from_secs(300);
+
+/// How long the pod's status may lag behind the end of its log stream before the stream is opened
+/// again.
+const STATUS_LAG: Duration = Duration::from_millis(1500);
+
+/// Why a stream ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The server closed it in good order.
+    Eof,
+    /// Nothing came for [`SILENT_AFTER`].
+    Silent,
+    /// The stream broke, or could not be opened.
+    Failed(Failure),
+}
+
+/// What the pod's status says of the container.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Life {
+    /// Running, as far as is known.
+    Running,
+    /// Terminated: its log will not grow any more.
+    Ended,
+    /// The pod is gone, and the log with it.
+    Gone,
+}
+
+/// What is known of a log when no more is to be read of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Complete {
+    /// The container had ended and a later read brought nothing new.
+    Yes,
+    /// The API could not tell: the log went away before the last read.
+    Unproven,
+}
+
+/// The next step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// Open a stream after this pause; `follow` keeps it open while the container runs. A pause is
+    /// cut short when the container's life changes.
+    Open {
+        /// The pause.
+        after: Duration,
+        /// Ask the server to keep the stream open.
+        follow: bool,
+    },
+    /// Read no more.
+    Done(Complete),
+}
+
+/// The state of following one log.
+#[derive(Debug)]
+pub struct Follow {
+    backoff: Backoff,
+    /// What the status said when the current stream was opened.
+    opened_in: Life,
+    /// The log could not be read for this reason, which time does not heal.
+    denied: Option<Failure>,
+}
+
+impl Follow {
+    /// Nothing read yet.
+    #[must_use]
+    pub fn new(jitter: Jitter) -> Self {
+        Self {
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), jitter),
+            opened_in: Life::Running,
+            denied: None,
+        }
+    }
+
+    /// Why the log may not be read at all, for example 403.
+    #[must_use]
+    pub fn denied(&self) -> Option<&Failure> {
+        self.denied.as_ref()
+    }
+
+    /// A stream is opened while the status says this.
+    pub fn opening(&mut self, life: Life) {
+        self.opened_in = life;
+    }
+
+    /// The stream brought bytes: the next failure is a new outage.
+    pub fn progressed(&mut self) {
+        self.backoff.reset();
+    }
+
+    /// A stream has ended. `brought` says whether it brought a byte that was not known, `life` what
+    /// the status says now.
+    pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
+        let settled = self.opened_in >= Life::Ended && !brought;
+        match (end, life) {
+            (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
+            (_, Life::Gone) => Next::Done(Complete::Unproven),
+            (End::Eof | End::Silent, Life::Ended) => Next::Open {
+                after: Duration::ZERO,
+                follow: false,
+            },
+            (End::Eof, Life::Running) => Next::Open {
+                after: self.backoff.next(None).max(STATUS_LAG),
+                follow: true,
+            },
+            (End::Silent, Life::Running) => Next::Open {
+                after: Duration::ZERO,
+                follow: true,
+            },
+            (End::Failed(failure), Life::Running | Life::Ended) => self.failed(failure, life),
+        }
+    }
+
+    fn failed(&mut self, failure: &Failure, life: Life) -> Next {
+        // 403: no permission to read logs.
+        if failure.is(403) {
+            self.denied = Some(failure.clone());
+            return Next::Done(Complete::Unproven);
+        }
+        // 400 of an ended container: its log is not there any more. Of one that seems to run: it
+        // "is waiting to start" again.
+        if failure.is(400) && life == Life::Ended {
+            return Next::Done(Complete::Unproven);
+        }
+        // 404 proves nothing: a kubelet that has just started answers so for pods that exist. That a
+        // pod is gone its watch tells.
+        Next::Open {
+            after: self.backoff.next(failure.retry_after()),
+            follow: life == Life::Running,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::failure::Status;
+
+    fn follow() -> Follow {
+        Follow::new(Jitter::new(1))
+    }
+
+    fn answered(code: u16) -> End {
+        End::Failed(Failure::Answered(Status {
+            code,
+            ..Status::default()
+        }))
+    }
+
+    #[test]
+    fn a_clean_end_of_a_running_container_is_no_end() {
+        let mut f = follow();
+        f.opening(Life::Running);
+        let Next::Open { after, follow: true } = f.ended(&End::Eof, true, Life::Running) else {
+            panic!("gave up");
+        };
+        assert!(after >= STATUS_LAG, "the status gets time to catch up");
+    }
+
+    #[test]
+    fn an_ended_container_is_read_until_nothing_new_comes() {
+        let mut f = follow();
+        f.opening(Life::Running);
+        let settle = Next::Open {
+            after: Duration::ZERO,
+            follow: false,
+        };
+        assert_eq!(f.ended(&End::Eof, true, Life::Ended), settle);
+        f.opening(Life::Ended);
+        assert_eq!(
+            f.ended(&End::Eof, true, Life::Ended),
+            settle,
+            "it brought something: once more"
+        );
+        f.opening(Life::Ended);
+        assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_called_complete() {
+        for (end, life) in [
+            (answered(404), Life::Gone),
+            (answered(403), Life::Running),
+            (answered(400), Life::Ended),
+            (End::Eof, Life::Gone),
+            (answered(500), Life::Gone),
+        ] {
+            let mut f = follow();
+            f.opening(Life::Running);
+            assert_eq!(
+                f.ended(&end, false, life),
+                Next::Done(Complete::Unproven),
+                "{end:?} {life:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_may_heal_is_tried_again() {
+        for end in [
+            answered(400),
+            answered(401),
+            answered(404),
+            answered(429),
+            answered(500),
+            End::Failed(Failure::Lost(String::new())),
+        ] {
+            let mut f = follow();
+            f.opening(Life::Running);
+            assert!(
+                matches!(f.ended(&end, false, Life::Running), Next::Open { follow: true, .. }),
+                "{end:?}"
+            );
+        }
+    }
+}

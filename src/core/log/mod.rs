@@ -1,0 +1,9 @@
+//! How a container's log is read to its end over connections that break: the place in the log
+//! ([`cursor`], which knows by [`memory`] what was written before), and what to do when a stream
+//! has ended ([`follow`]).
+
+pub mod cursor;
+pub mod follow;
+pub mod hash;
+pub mod memory;
+pub mod stamp;

@@ -1,0 +1,282 @@
+//! Getting the Job made, exactly once. A create request whose answer is lost is asked after by name
+//! and run id before it is ever sent again.
+
+use std::time::Duration;
+
+use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following};
+use crate::core::{
+    backoff::{Backoff, Jitter},
+    failure::{AfterCreate, Failure},
+    job::JobView,
+    notice::Notice,
+    outcome::{Outcome, Signal, Verdict},
+};
+
+#[derive(Debug)]
+pub(super) struct Creating {
+    until: Duration,
+    backoff: Backoff,
+    /// A request that waits for its time.
+    next: Option<(Duration, Request)>,
+    /// A create request may have taken effect without our knowing.
+    uncertain: bool,
+    told: bool,
+    last: Option<Failure>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Request {
+    Create,
+    Read,
+}
+
+impl Request {
+    fn action(self) -> Action {
+        match self {
+            Self::Create => Action::Create,
+            Self::Read => Action::ReadJob,
+        }
+    }
+}
+
+impl Creating {
+    pub(super) fn new(plan: &Plan, now: Duration, jitter: Jitter) -> Self {
+        Self {
+            until: now + plan.connect_timeout,
+            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
+            next: None,
+            uncertain: false,
+            told: false,
+            last: None,
+        }
+    }
+
+    pub(super) fn due(&self) -> Option<(Duration, &'static str)> {
+        let request = self.next.map(|(at, _)| (at, "create again"));
+        [request, Some((self.until, "connect timeout"))]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+}
+
+impl Machine {
+    pub(super) fn creating(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        match input {
+            Input::Created(Ok(job)) => self.made(job, now),
+            Input::Created(Err(failure)) => match failure.after_create() {
+                AfterCreate::SendAgain => self.later(Request::Create, failure, now),
+                AfterCreate::ReadBack => {
+                    self.uncertain();
+                    self.later(Request::Read, failure, now)
+                }
+                AfterCreate::Exists => self.exists(&failure),
+                AfterCreate::NotNow => self.not_created(Outcome::StartFailed, &failure),
+                AfterCreate::Never => self.not_created(Outcome::Refused, &failure),
+            },
+            Input::Read(Ok(Some(job))) if job.run_id.as_deref() == Some(&self.plan.run_id) => self.made(job, now),
+            Input::Read(Ok(Some(job))) => self.taken(job.run_id.as_deref()),
+            Input::Read(Ok(None)) => {
+                // It did not take effect, so it may be sent again.
+                if let Stage::Creating(creating) = &mut self.stage {
+                    creating.uncertain = false;
+                }
+                match self.stopped {
+                    Some((signal, _)) => self.finish(self.interrupted(signal), Cleanup::Nothing),
+                    None => vec![Action::Create],
+                }
+            }
+            Input::Read(Err(failure)) => self.later(Request::Read, failure, now),
+            Input::Due => self.creating_due(now),
+            // Nothing is watched yet.
+            Input::Warning(_)
+            | Input::Job(_)
+            | Input::Pods(_)
+            | Input::Log(..)
+            | Input::Deleted(_)
+            | Input::Flushed(_) => Vec::new(),
+            Input::Signal(_) => Vec::new(),
+        }
+    }
+
+    fn uncertain(&mut self) {
+        if let Stage::Creating(creating) = &mut self.stage {
+            creating.uncertain = true;
+        }
+    }
+
+    fn made(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+        let mut actions = vec![
+            Action::Record(Box::new(job.clone())),
+            Action::Say(Notice::Created { job: job.name.clone() }),
+        ];
+        let watches = [
+            Action::WatchJob {
+                version: job.resource_version.clone(),
+            },
+            Action::WatchPods {
+                job_uid: job.uid.clone(),
+            },
+        ];
+        self.job = Some(job);
+        self.stage = Stage::Following(Following::default());
+        if let Some((signal, _)) = self.stopped {
+            // The delete goes first; watching tells when the pods have ended.
+            actions.extend(self.conclude(self.interrupted(signal), now));
+        }
+        actions.extend(watches);
+        actions
+    }
+
+    /// Keeps a request for later, unless the time for creating is over.
+    fn later(&mut self, request: Request, failure: Failure, now: Duration) -> Vec<Action> {
+        let stopped = self.stopped;
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        if let Some((signal, _)) = stopped
+            && !creating.uncertain
+        {
+            return self.finish(self.interrupted(signal), Cleanup::Nothing);
+        }
+        let pause = creating.backoff.next(failure.retry_after());
+        creating.next = Some((now + pause, request));
+        creating.last = Some(failure.clone());
+        if std::mem::replace(&mut creating.told, true) {
+            return Vec::new();
+        }
+        vec![Action::Say(Notice::CreateDelayed {
+            failure,
+            left: creating.until.saturating_sub(now),
+        })]
+    }
+
+    fn creating_due(&mut self, now: Duration) -> Vec<Action> {
+        let stopped = self.stopped;
+        let timeout = self.plan.timeout;
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        if stopped.is_some_and(|(_, by)| now >= by) || now >= creating.until {
+            return self.give_up_creating();
+        }
+        if let Some(limit) = timeout.filter(|limit| now >= *limit) {
+            let verdict = super::following::out_of_time(&self.plan.job, limit);
+            return self.finish(verdict, Cleanup::Nothing);
+        }
+        match creating.next {
+            Some((at, request)) if now >= at => {
+                creating.next = None;
+                vec![request.action()]
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Before anything was sent the run is simply over; a create that is under way is waited for, so
+    /// that what it makes can be deleted.
+    pub(super) fn stop_creating(&mut self, signal: Signal) -> Vec<Action> {
+        let verdict = self.interrupted(signal);
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        match creating.next {
+            Some((_, Request::Create)) if !creating.uncertain => self.finish(verdict, Cleanup::Nothing),
+            Some((_, request)) => {
+                creating.next = None;
+                vec![Action::Say(Notice::Stopping(signal)), request.action()]
+            }
+            None => vec![Action::Say(Notice::Stopping(signal))],
+        }
+    }
+
+    /// The time is over, or the user leaves.
+    pub(super) fn give_up_creating(&mut self) -> Vec<Action> {
+        let Stage::Creating(creating) = &self.stage else {
+            return Vec::new();
+        };
+        // A request without an answer may still take effect.
+        let in_flight = creating.next.is_none();
+        let uncertain = creating.uncertain || (in_flight && creating.last.is_some()) || in_flight;
+        let why = creating
+            .last
+            .as_ref()
+            .map_or_else(|| "no answer".to_owned(), ToString::to_string);
+        let job = &self.plan.job;
+        let look = format!("look with 'kubectl get job {job}' and delete it if it is there");
+        if let Some((signal, _)) = self.stopped {
+            let verdict = self.interrupted(signal);
+            if !uncertain {
+                return self.finish(verdict, Cleanup::Nothing);
+            }
+            return self.finish(
+                verdict.with_hint(Some(look)),
+                Cleanup::Failed("it cannot be told whether it was created".to_owned()),
+            );
+        }
+        let verdict = if uncertain {
+            Verdict::new(
+                Outcome::Unknown,
+                "CreateUnanswered",
+                format!("it cannot be told whether job/{job} was created: {why}"),
+            )
+            .with_hint(Some(look))
+        } else {
+            Verdict::new(
+                Outcome::StartFailed,
+                "ServerUnavailable",
+                format!("job/{job} could not be created: {why}"),
+            )
+            .with_hint(Some(
+                "check that the server is up and reachable; --connect-timeout sets how long to try".to_owned(),
+            ))
+        };
+        self.finish(verdict, Cleanup::Nothing)
+    }
+
+    fn not_created(&mut self, outcome: Outcome, failure: &Failure) -> Vec<Action> {
+        let verdict = Verdict::new(
+            outcome,
+            failure
+                .status()
+                .map_or("Setup", |s| if s.reason.is_empty() { "Refused" } else { &s.reason }),
+            format!("job/{} could not be created: {failure}", self.plan.job),
+        )
+        .with_hint(failure.hint(&self.plan.namespace));
+        self.finish(verdict, Cleanup::Nothing)
+    }
+
+    /// 409: after a create that may have worked it is most likely ours, so it is read; otherwise the
+    /// name is somebody else's.
+    fn exists(&mut self, failure: &Failure) -> Vec<Action> {
+        match &self.stage {
+            Stage::Creating(creating) if creating.uncertain => vec![Action::ReadJob],
+            Stage::Creating(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
+                let mut verdict = Verdict::new(
+                    Outcome::Refused,
+                    "AlreadyExists",
+                    format!("job/{} could not be created: {failure}", self.plan.job),
+                );
+                verdict.hint = Some(format!(
+                    "delete it with 'kubectl delete job {} -n {}', or choose another --name or --run-id",
+                    self.plan.job, self.plan.namespace
+                ));
+                self.finish(verdict, Cleanup::Nothing)
+            }
+        }
+    }
+
+    fn taken(&mut self, owner: Option<&str>) -> Vec<Action> {
+        let owner = owner.map_or_else(|| "no run id".to_owned(), |id| format!("run id {id}"));
+        let verdict = Verdict::new(
+            Outcome::Refused,
+            "AlreadyExists",
+            format!(
+                "job/{} exists and is not this run's: it bears {owner}, this run has {}",
+                self.plan.job, self.plan.run_id
+            ),
+        )
+        .with_hint(Some("choose another --name or --run-id".to_owned()));
+        self.finish(verdict, Cleanup::Nothing)
+    }
+}

@@ -1,0 +1,468 @@
+//! The verdict is near: read the logs to their end, let stdout take them, delete the Job as the
+//! policy says, and be over. A Job that has not finished is deleted at once; logs drain meanwhile.
+
+use std::time::Duration;
+
+use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage};
+use crate::core::{
+    backoff::Backoff,
+    failure::Failure,
+    job::JobView,
+    notice::Notice,
+    outcome::{Outcome, Verdict},
+    pod::PodView,
+    verdict,
+};
+
+/// Draining ends when no log has brought a byte for this long.
+const QUIET: Duration = Duration::from_secs(30);
+/// How long the pods' watch may lag behind the Job's before the pods are listed.
+const RECONCILE_AFTER: Duration = Duration::from_secs(1);
+/// Beyond the pods' grace, for the API to tell that they have ended.
+const GRACE_MARGIN: Duration = Duration::from_secs(5);
+/// How long a delete request is repeated.
+const DELETE_BUDGET: Duration = Duration::from_secs(30);
+/// What a signal leaves for stdout after the logs.
+const FLUSH_MARGIN: Duration = Duration::from_millis(500);
+
+#[derive(Debug)]
+pub(super) struct Ending {
+    basis: Basis,
+    step: Step,
+    /// Hard end of draining.
+    drain_by: Option<Duration>,
+    /// When a log last brought a byte.
+    heard: Duration,
+    /// When to list the pods because fewer were seen than the Job counts.
+    reconcile: Option<Duration>,
+    removal: Removal,
+    job_gone: bool,
+}
+
+/// What the verdict is made from.
+#[derive(Debug)]
+enum Basis {
+    /// It was given.
+    Given(Verdict),
+    /// The Job's terminal condition, read once the pods' last states are known.
+    Finished,
+    /// The announced end of a Job whose pods are stuck.
+    Announced,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    Drain,
+    Flush,
+    Remove,
+}
+
+/// Where the deletion stands.
+#[derive(Debug)]
+enum Removal {
+    /// Decided after draining, by policy.
+    ByPolicy(Propagation),
+    /// A request is under way, or waits for its next try.
+    Asked {
+        propagation: Propagation,
+        backoff: Backoff,
+        next: Option<Duration>,
+        by: Duration,
+    },
+    Done(Cleanup),
+}
+
+impl Ending {
+    pub(super) fn due(&self) -> Option<(Duration, &'static str)> {
+        let drain = match self.step {
+            Step::Drain => {
+                let quiet = self.heard + QUIET;
+                Some((self.drain_by.map_or(quiet, |by| by.min(quiet)), "drain"))
+            }
+            Step::Flush | Step::Remove => None,
+        };
+        let list = self.reconcile.map(|at| (at, "list the pods"));
+        let delete = match &self.removal {
+            Removal::Asked { next, by, .. } => Some((next.map_or(*by, |next| next.min(*by)), "delete")),
+            Removal::ByPolicy(_) | Removal::Done(_) => None,
+        };
+        [drain, list, delete].into_iter().flatten().min()
+    }
+}
+
+impl Machine {
+    /// Begins the ending with a verdict that stands whatever the Job does now.
+    pub(super) fn conclude(&mut self, verdict: Verdict, now: Duration) -> Vec<Action> {
+        let delete_now = match verdict.outcome {
+            // An unknown outcome leaves everything as it is; a deleted Job needs no deletion.
+            Outcome::Unknown | Outcome::Deleted | Outcome::Refused => false,
+            Outcome::Interrupted(_) => true,
+            Outcome::Succeeded
+            | Outcome::Failed
+            | Outcome::Deadline
+            | Outcome::StartFailed
+            | Outcome::Infrastructure => self.plan.delete != DeletePolicy::Never,
+        };
+        let kept = match verdict.outcome {
+            Outcome::Deleted => Cleanup::Deleted,
+            _ => Cleanup::Kept,
+        };
+        let mut actions = Vec::new();
+        if let Outcome::Interrupted(signal) = verdict.outcome {
+            actions.push(Action::Say(Notice::Stopping(signal)));
+        }
+        let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
+        let drain_by = match verdict.outcome {
+            Outcome::Unknown => now,
+            _ => self.bounded(now + grace),
+        };
+        let removal = if delete_now {
+            self.removal(Propagation::Foreground, now)
+        } else {
+            Removal::Done(kept)
+        };
+        // The delete request goes out before anything else is said or done.
+        actions.splice(0..0, self.delete_action(&removal));
+        self.stage = Stage::Ending(Ending {
+            basis: Basis::Given(verdict),
+            step: Step::Drain,
+            drain_by: Some(drain_by),
+            heard: now,
+            reconcile: None,
+            removal,
+            job_gone: false,
+        });
+        actions.extend(self.advance(now));
+        actions
+    }
+
+    /// Begins the ending of a Job that has its terminal condition.
+    pub(super) fn conclude_finished(&mut self, now: Duration) -> Vec<Action> {
+        let reconcile = (!self.reconciled()).then_some(now + RECONCILE_AFTER);
+        self.conclude_by_policy(Basis::Finished, Propagation::Background, reconcile, now)
+    }
+
+    /// Begins the ending of a Job that has announced its end and cannot get there.
+    pub(super) fn conclude_announced(&mut self, now: Duration) -> Vec<Action> {
+        self.conclude_by_policy(Basis::Announced, Propagation::Foreground, None, now)
+    }
+
+    fn conclude_by_policy(
+        &mut self,
+        basis: Basis,
+        propagation: Propagation,
+        reconcile: Option<Duration>,
+        now: Duration,
+    ) -> Vec<Action> {
+        self.stage = Stage::Ending(Ending {
+            basis,
+            step: Step::Drain,
+            drain_by: None,
+            heard: now,
+            reconcile,
+            removal: Removal::ByPolicy(propagation),
+            job_gone: false,
+        });
+        self.advance(now)
+    }
+
+    /// As many pods were seen to end as the Job counts.
+    fn reconciled(&self) -> bool {
+        self.unseen() <= 0
+    }
+
+    fn unseen(&self) -> i32 {
+        let counted = self.job.as_ref().map_or(0, |job| job.succeeded + job.failed);
+        counted - i32::try_from(self.pods.over()).unwrap_or(i32::MAX)
+    }
+
+    /// No later than a signal allows.
+    fn bounded(&self, at: Duration) -> Duration {
+        self.stopped
+            .map_or(at, |(_, by)| at.min(by.saturating_sub(FLUSH_MARGIN)))
+    }
+
+    fn removal(&mut self, propagation: Propagation, now: Duration) -> Removal {
+        let by = now + DELETE_BUDGET;
+        Removal::Asked {
+            propagation,
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), self.jitter.fork()),
+            next: None,
+            by: self.stopped.map_or(by, |(_, limit)| by.min(limit)),
+        }
+    }
+
+    fn delete_action(&self, removal: &Removal) -> Option<Action> {
+        let uid = self.job.as_ref()?.uid.clone();
+        match removal {
+            Removal::Asked { propagation, .. } => Some(Action::Delete {
+                uid,
+                propagation: *propagation,
+            }),
+            Removal::ByPolicy(_) | Removal::Done(_) => None,
+        }
+    }
+
+    /// A signal while ending: what is left is cut short.
+    pub(super) fn hurry(&mut self, now: Duration) -> Vec<Action> {
+        let Some((_, limit)) = self.stopped else {
+            return Vec::new();
+        };
+        if let Stage::Ending(ending) = &mut self.stage {
+            let drain_by = match ending.removal {
+                // The Job has finished: what was not read by now is not waited for.
+                Removal::ByPolicy(_) | Removal::Done(_) => now,
+                Removal::Asked { .. } => limit.saturating_sub(FLUSH_MARGIN),
+            };
+            ending.drain_by = Some(ending.drain_by.map_or(drain_by, |by| by.min(drain_by)));
+            if let Removal::Asked { by, .. } = &mut ending.removal {
+                *by = limit.min(*by);
+            }
+        }
+        self.advance(now)
+    }
+
+    pub(super) fn ending(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        let mut actions = match input {
+            Input::Log(stream, news) => {
+                if let Stage::Ending(ending) = &mut self.stage {
+                    ending.heard = now;
+                }
+                self.log_news(stream, news)
+            }
+            Input::Job(seen) => {
+                self.job_while_ending(seen);
+                Vec::new()
+            }
+            Input::Pods(seen) => self.pods_while_ending(seen, now),
+            Input::Deleted(answer) => {
+                self.deleted(answer, now);
+                Vec::new()
+            }
+            Input::Flushed(error) => {
+                if let Stage::Ending(ending) = &mut self.stage
+                    && ending.step == Step::Flush
+                {
+                    ending.step = Step::Remove;
+                }
+                error
+                    .map(|why| Action::Say(Notice::StdoutFailed(why)))
+                    .into_iter()
+                    .collect()
+            }
+            Input::Due => self.ending_due(now),
+            // Late answers to requests of other stages.
+            Input::Warning(_) | Input::Created(_) | Input::Read(_) | Input::Signal(_) => Vec::new(),
+        };
+        actions.extend(self.advance(now));
+        actions
+    }
+
+    fn job_while_ending(&mut self, seen: Seen<JobView>) {
+        let gone = match &seen {
+            Seen::One(job) | Seen::Gone(job) if !self.is_ours(job) => true,
+            Seen::Gone(_) => true,
+            Seen::All(jobs) => !jobs.iter().any(|job| self.is_ours(job)),
+            Seen::One(_) | Seen::Lost(_) | Seen::Back => false,
+        };
+        if let (true, Stage::Ending(ending)) = (gone, &mut self.stage) {
+            ending.job_gone = true;
+        }
+    }
+
+    fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
+        let listed = matches!(seen, Seen::All(_) | Seen::Lost(_));
+        let mut actions = match seen {
+            // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
+            Seen::Lost(_) | Seen::Back => Vec::new(),
+            Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
+        };
+        let unseen = self.unseen();
+        if let Stage::Ending(ending) = &mut self.stage
+            && ending.reconcile.is_some()
+        {
+            if unseen <= 0 {
+                ending.reconcile = None;
+            } else if listed && ending.reconcile.is_some_and(|at| now >= at) {
+                ending.reconcile = None;
+                actions.push(Action::Say(Notice::PodsUnseen(unseen)));
+            }
+        }
+        actions
+    }
+
+    fn deleted(&mut self, answer: Result<Deletion, Failure>, now: Duration) {
+        let Stage::Ending(ending) = &mut self.stage else { return };
+        let Removal::Asked { backoff, next, .. } = &mut ending.removal else {
+            return;
+        };
+        match answer {
+            Ok(deletion) => {
+                ending.job_gone |= match deletion {
+                    Deletion::Gone | Deletion::NotOurs => true,
+                    Deletion::Accepted => false,
+                };
+                ending.removal = Removal::Done(Cleanup::Deleted);
+            }
+            Err(failure) if failure.may_heal() => *next = Some(now + backoff.next(failure.retry_after())),
+            Err(failure) => ending.removal = Removal::Done(Cleanup::Failed(failure.to_string())),
+        }
+    }
+
+    fn ending_due(&mut self, now: Duration) -> Vec<Action> {
+        if self.stopped.is_some_and(|(_, by)| now >= by) {
+            return self.leave();
+        }
+        let job_uid = self.job.as_ref().map(|job| job.uid.clone()).unwrap_or_default();
+        let Stage::Ending(ending) = &mut self.stage else {
+            return Vec::new();
+        };
+        let mut actions = Vec::new();
+        if let Removal::Asked {
+            next, by, propagation, ..
+        } = &mut ending.removal
+        {
+            if now >= *by {
+                ending.removal = Removal::Done(Cleanup::Failed("the server did not answer in time".to_owned()));
+            } else if next.is_some_and(|at| now >= at) {
+                *next = None;
+                actions.push(Action::Delete {
+                    uid: job_uid.clone(),
+                    propagation: *propagation,
+                });
+            }
+        }
+        if ending.reconcile.is_some_and(|at| now >= at) {
+            // The answer settles it; without one the drain's own budget does.
+            ending.reconcile = Some(now + QUIET);
+            actions.push(Action::ListPods { job_uid });
+        }
+        actions
+    }
+
+    /// Goes from step to step as far as it can.
+    fn advance(&mut self, now: Duration) -> Vec<Action> {
+        let drained = self.drained(now);
+        let reading = self.pods.reading();
+        let Stage::Ending(ending) = &mut self.stage else {
+            return Vec::new();
+        };
+        let mut actions = Vec::new();
+        if ending.step == Step::Drain {
+            let Some(given_up) = drained else { return actions };
+            ending.step = Step::Flush;
+            ending.reconcile = None;
+            if given_up && !reading.is_empty() {
+                actions.push(Action::Say(Notice::DrainGivenUp { pods: reading }));
+            }
+            actions.push(Action::Flush);
+        }
+        let Stage::Ending(Ending {
+            step: Step::Remove,
+            removal,
+            ..
+        }) = &self.stage
+        else {
+            return actions;
+        };
+        match removal {
+            Removal::Asked { .. } => {}
+            Removal::Done(cleanup) => {
+                let cleanup = cleanup.clone();
+                actions.extend(self.close(cleanup));
+            }
+            Removal::ByPolicy(propagation) => {
+                let propagation = *propagation;
+                let succeeded = self.verdict().outcome == Outcome::Succeeded;
+                if self.plan.delete.takes(succeeded) {
+                    let removal = self.removal(propagation, now);
+                    actions.extend(self.delete_action(&removal));
+                    if let Stage::Ending(ending) = &mut self.stage {
+                        ending.removal = removal;
+                    }
+                } else {
+                    actions.extend(self.close(Cleanup::Kept));
+                }
+            }
+        }
+        actions
+    }
+
+    /// `Some(false)` when everything was read, `Some(true)` when waiting for it was given up.
+    fn drained(&self, now: Duration) -> Option<bool> {
+        let Stage::Ending(ending) = &self.stage else {
+            return None;
+        };
+        if ending.drain_by.is_some_and(|by| now >= by) || now >= ending.heard + QUIET {
+            return Some(true);
+        }
+        let pods_over = match (&ending.basis, &ending.removal) {
+            (Basis::Finished | Basis::Announced, _) => ending.reconcile.is_none(),
+            // Whoever deleted an unfinished Job: its pods have to end first.
+            (Basis::Given(_), Removal::Asked { .. }) => false,
+            (Basis::Given(_), Removal::Done(_) | Removal::ByPolicy(_)) => {
+                ending.job_gone || self.pods.unfinished().is_empty()
+            }
+        };
+        (pods_over && self.pods.drained()).then_some(false)
+    }
+
+    fn verdict(&self) -> Verdict {
+        let evidence = self.pods.evidence();
+        let of_job =
+            |judge: fn(&JobView, &[_]) -> Option<Verdict>| self.job.as_ref().and_then(|job| judge(job, &evidence));
+        let verdict = match &self.stage {
+            Stage::Ending(ending) => match &ending.basis {
+                Basis::Given(verdict) => Some(verdict.clone()),
+                Basis::Finished => of_job(verdict::finished),
+                Basis::Announced => of_job(verdict::announced),
+            },
+            Stage::Creating(_) | Stage::Following(_) | Stage::Over => None,
+        };
+        verdict.unwrap_or_else(|| {
+            Verdict::new(
+                Outcome::Unknown,
+                "NoVerdict",
+                format!("job/{} has no outcome", self.plan.job),
+            )
+        })
+    }
+
+    /// Says how it ended, and ends.
+    fn close(&mut self, cleanup: Cleanup) -> Vec<Action> {
+        let verdict = self.verdict();
+        let job = self.plan.job.clone();
+        let about_job = match &cleanup {
+            Cleanup::Nothing => None,
+            Cleanup::Deleted if verdict.outcome == Outcome::Deleted => None,
+            Cleanup::Deleted => Some(Notice::Deleted {
+                job,
+                ending: self.pods.unfinished(),
+            }),
+            Cleanup::Kept => Some(Notice::Kept {
+                job,
+                unfinished: verdict.job_unfinished,
+            }),
+            Cleanup::Failed(why) => Some(Notice::DeleteFailed { job, why: why.clone() }),
+        };
+        let mut actions: Vec<Action> = about_job.map(Action::Say).into_iter().collect();
+        actions.extend(self.finish(verdict, cleanup));
+        actions
+    }
+
+    /// Leaves at once: what was asked for is under way, nothing is waited for.
+    pub(super) fn leave(&mut self) -> Vec<Action> {
+        let cleanup = match &self.stage {
+            Stage::Creating(_) => return self.give_up_creating(),
+            Stage::Following(_) | Stage::Over => return Vec::new(),
+            Stage::Ending(ending) => match &ending.removal {
+                Removal::Asked { .. } => {
+                    Cleanup::Failed("the delete request was sent, its answer was not waited for".to_owned())
+                }
+                Removal::ByPolicy(_) => Cleanup::Kept,
+                Removal::Done(cleanup) => cleanup.clone(),
+            },
+        };
+        self.close(cleanup)
+    }
+}

@@ -1,0 +1,292 @@
+//! The Job exists: watch it until a verdict can be given.
+
+use std::time::Duration;
+
+use super::{Action, Input, LogNews, Machine, Plan, Seen, Stage, StreamId};
+use crate::core::{
+    backoff::Backoff,
+    duration,
+    failure::Failure,
+    job::JobView,
+    log::follow::Complete,
+    notice::Notice,
+    outcome::{Outcome, Verdict},
+    pod::PodView,
+};
+
+/// What is waited for beyond the pods' grace when a Job has announced its end.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Default)]
+pub(super) struct Following {
+    /// Watches that are out of order now.
+    lost: Lost,
+    outage: Option<Duration>,
+    /// Until when an announced end is waited for.
+    announced: Option<Duration>,
+    /// The Job seems gone: it is read to be sure, again at this time.
+    missing: Option<Missing>,
+}
+
+#[derive(Debug, Default)]
+struct Lost {
+    job: bool,
+    pods: bool,
+}
+
+#[derive(Debug)]
+struct Missing {
+    backoff: Backoff,
+    next: Option<Duration>,
+}
+
+impl Following {
+    pub(super) fn due(&self, plan: &Plan) -> Option<(Duration, &'static str)> {
+        let read = self
+            .missing
+            .as_ref()
+            .and_then(|m| m.next)
+            .map(|at| (at, "read the Job"));
+        let outage = self.outage.map(|since| (since + plan.outage_budget, "outage budget"));
+        let announced = self.announced.map(|at| (at, "announced end"));
+        [read, outage, announced].into_iter().flatten().min()
+    }
+}
+
+/// The verdict when `--timeout` has passed.
+pub(super) fn out_of_time(job: &str, limit: Duration) -> Verdict {
+    Verdict::new(
+        Outcome::Deadline,
+        "Timeout",
+        format!("job/{job} was not done within --timeout {}", duration::show(limit)),
+    )
+    .on_unfinished_job()
+}
+
+impl Machine {
+    pub(super) fn following(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        match input {
+            Input::Job(seen) => self.job_seen(seen, now),
+            Input::Pods(seen) => self.pods_seen(seen, now),
+            Input::Log(stream, news) => self.log_news(stream, news),
+            Input::Read(answer) => self.job_read(answer, now),
+            Input::Due => self.following_due(now),
+            // Late answers to requests of other stages.
+            Input::Warning(_) | Input::Created(_) | Input::Deleted(_) | Input::Flushed(_) | Input::Signal(_) => {
+                Vec::new()
+            }
+        }
+    }
+
+    fn job_seen(&mut self, seen: Seen<JobView>, now: Duration) -> Vec<Action> {
+        match seen {
+            Seen::One(job) if self.is_ours(&job) => self.job_is(job, now),
+            // The name was given to another Job: ours is gone.
+            Seen::One(_) | Seen::Gone(_) => self.job_missing(now),
+            Seen::All(jobs) => match jobs.into_iter().find(|j| self.is_ours(j)) {
+                Some(job) => self.job_is(job, now),
+                None => self.job_missing(now),
+            },
+            Seen::Lost(failure) => self.lost(|lost| &mut lost.job, failure, now),
+            Seen::Back => self.back(|lost| &mut lost.job, now),
+        }
+    }
+
+    /// A Job of our name is ours only with our UID.
+    pub(super) fn is_ours(&self, job: &JobView) -> bool {
+        self.job.as_ref().is_some_and(|ours| ours.uid == job.uid)
+    }
+
+    fn job_is(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+        let announced = job.announced().cloned();
+        let finished = job.terminal().is_some();
+        self.job = Some(job);
+        if finished {
+            return self.conclude_finished(now);
+        }
+        let grace = Duration::from_secs(self.pods.longest_grace());
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        match announced {
+            Some(condition) if following.announced.is_none() => {
+                following.announced = Some(now + grace + STUCK_AFTER);
+                vec![Action::Say(Notice::Announced {
+                    reason: condition.reason,
+                    message: condition.message,
+                })]
+            }
+            Some(_) | None => Vec::new(),
+        }
+    }
+
+    /// Deleted is believed only from a fresh read.
+    fn job_missing(&mut self, now: Duration) -> Vec<Action> {
+        let jitter = self.jitter.fork();
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        if following.missing.is_some() {
+            return Vec::new();
+        }
+        following.missing = Some(Missing {
+            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), jitter),
+            next: None,
+        });
+        following.outage.get_or_insert(now);
+        vec![Action::ReadJob]
+    }
+
+    fn job_read(&mut self, answer: Result<Option<JobView>, Failure>, now: Duration) -> Vec<Action> {
+        match answer {
+            Ok(Some(job)) if self.is_ours(&job) => {
+                if let Stage::Following(following) = &mut self.stage {
+                    following.missing = None;
+                    if !following.lost.job && !following.lost.pods {
+                        following.outage = None;
+                    }
+                }
+                self.job_is(job, now)
+            }
+            Ok(_) => {
+                let verdict = Verdict::new(
+                    Outcome::Deleted,
+                    "Deleted",
+                    format!("job/{} was deleted by somebody before it had finished", self.plan.job),
+                );
+                self.conclude(verdict, now)
+            }
+            Err(failure) => {
+                if let Stage::Following(following) = &mut self.stage
+                    && let Some(missing) = &mut following.missing
+                {
+                    missing.next = Some(now + missing.backoff.next(failure.retry_after()));
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    pub(super) fn pods_seen(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
+        match seen {
+            Seen::One(pod) => self.pod_is(pod),
+            Seen::Gone(pod) => {
+                let uid = pod.uid.clone();
+                let mut actions = self.pod_is(pod);
+                actions.extend(self.pods.gone(&uid));
+                actions
+            }
+            Seen::All(pods) => {
+                let mut actions = self.pods.listed(&pods);
+                for pod in pods {
+                    actions.extend(self.pod_is(pod));
+                }
+                actions
+            }
+            // Without sight of the pods the Job's conditions still tell the outcome.
+            Seen::Lost(failure) if failure.is(403) => vec![Action::Say(Notice::PodsDenied(failure))],
+            Seen::Lost(failure) => self.lost(|lost| &mut lost.pods, failure, now),
+            Seen::Back => self.back(|lost| &mut lost.pods, now),
+        }
+    }
+
+    fn pod_is(&mut self, pod: PodView) -> Vec<Action> {
+        let uid = self.job.as_ref().map_or("", |job| job.uid.as_str());
+        self.pods.saw(pod, uid, &self.plan.shown)
+    }
+
+    pub(super) fn log_news(&mut self, stream: StreamId, news: LogNews) -> Vec<Action> {
+        let (pod, container) = self.pods.whose(stream);
+        let notice = match news {
+            LogNews::Progress => return Vec::new(),
+            LogNews::Gap(gap) => Notice::LogGap { pod, container, gap },
+            LogNews::Kubelet(text) => Notice::Kubelet { pod, container, text },
+            LogNews::Denied(failure) => Notice::LogDenied {
+                pod,
+                container,
+                failure,
+            },
+            LogNews::Done { complete, .. } => {
+                self.pods.log_done(stream);
+                match complete {
+                    Complete::Yes => return Vec::new(),
+                    Complete::Unproven => Notice::LogUnproven { pod, container },
+                }
+            }
+        };
+        vec![Action::Say(notice)]
+    }
+
+    fn lost(&mut self, which: fn(&mut Lost) -> &mut bool, failure: Failure, now: Duration) -> Vec<Action> {
+        let budget = self.plan.outage_budget;
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        *which(&mut following.lost) = true;
+        if following.outage.is_some() {
+            return Vec::new();
+        }
+        following.outage = Some(now);
+        vec![Action::Say(Notice::ConnectionLost { failure, budget })]
+    }
+
+    fn back(&mut self, which: fn(&mut Lost) -> &mut bool, now: Duration) -> Vec<Action> {
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        *which(&mut following.lost) = false;
+        if following.lost.job || following.lost.pods || following.missing.is_some() {
+            return Vec::new();
+        }
+        let since = following.outage.take();
+        since
+            .map(|since| {
+                Action::Say(Notice::ConnectionBack {
+                    after: now.saturating_sub(since),
+                })
+            })
+            .into_iter()
+            .collect()
+    }
+
+    fn following_due(&mut self, now: Duration) -> Vec<Action> {
+        let job = self.plan.job.clone();
+        if let Some(limit) = self.plan.timeout.filter(|limit| now >= *limit) {
+            return self.conclude(out_of_time(&job, limit), now);
+        }
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        if following
+            .outage
+            .is_some_and(|since| now >= since + self.plan.outage_budget)
+        {
+            let verdict = Verdict::new(
+                Outcome::Unknown,
+                "OutageBudget",
+                format!(
+                    "the API server was out of reach for {}; job/{job} was left as it is",
+                    duration::show(self.plan.outage_budget)
+                ),
+            )
+            .with_hint(Some(format!(
+                "see how it ended with 'kubectl get job {job} -n {}'",
+                self.plan.namespace
+            )))
+            .on_unfinished_job();
+            return self.conclude(verdict, now);
+        }
+        if following.announced.is_some_and(|at| now >= at) {
+            return self.conclude_announced(now);
+        }
+        if let Some(missing) = following
+            .missing
+            .as_mut()
+            .filter(|m| m.next.is_some_and(|at| now >= at))
+        {
+            missing.next = None;
+            return vec![Action::ReadJob];
+        }
+        Vec::new()
+    }
+}

@@ -1,0 +1,243 @@
+//! What can happen to a run, and what a run can ask for.
+
+use std::time::Duration;
+
+use crate::core::{
+    failure::Failure,
+    job::JobView,
+    log::{
+        follow::{Complete, Life},
+        memory::Gap,
+    },
+    notice::Notice,
+    outcome::{Signal, Verdict},
+    pod::PodView,
+};
+
+/// One log: a container under one container ID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u32);
+
+/// Everything that can happen.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// A Warning header of the answer to [`Action::Create`], which follows.
+    Warning(String),
+    /// The answer to [`Action::Create`].
+    Created(Result<JobView, Failure>),
+    /// The answer to [`Action::ReadJob`]; `None` when there is no such Job.
+    Read(Result<Option<JobView>, Failure>),
+    /// From the watch on the Job.
+    Job(Seen<JobView>),
+    /// From the watch on its pods, or the answer to [`Action::ListPods`].
+    Pods(Seen<PodView>),
+    /// From one log.
+    Log(StreamId, LogNews),
+    /// The answer to [`Action::Delete`].
+    Deleted(Result<Deletion, Failure>),
+    /// All bytes handed to stdout have been written, or nobody reads it any more; `Some` is the
+    /// error that kept some of them from being written.
+    Flushed(Option<String>),
+    /// A signal to stop.
+    Signal(Signal),
+    /// The time of [`super::Machine::due`] has come.
+    Due,
+}
+
+/// News from a watch.
+#[derive(Debug, Clone)]
+pub enum Seen<T> {
+    /// A list: everything that exists now; what is not in it is gone.
+    All(Vec<T>),
+    /// Added or changed.
+    One(T),
+    /// Deleted, with its last state.
+    Gone(T),
+    /// The connection is out of order and stays so for now.
+    Lost(Failure),
+    /// It works again.
+    Back,
+}
+
+/// News from a log.
+#[derive(Debug, Clone)]
+pub enum LogNews {
+    /// Bytes came; told a few times a second at most.
+    Progress,
+    /// Lines are lost.
+    Gap(Gap),
+    /// The kubelet spoke in the log's stead.
+    Kubelet(String),
+    /// The log may not be read.
+    Denied(Failure),
+    /// No more will be read.
+    Done {
+        /// Whether the end is proven.
+        complete: Complete,
+        /// Whole lines passed on.
+        lines: u64,
+        /// Bytes passed on.
+        bytes: u64,
+    },
+}
+
+/// What a delete request came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deletion {
+    /// The Job does not exist any more.
+    Gone,
+    /// It will, once its pods have ended or other finalizers were served.
+    Accepted,
+    /// Another Job bears the name now; ours is gone, and that one is left alone.
+    NotOurs,
+}
+
+/// How the dependents of a deleted Job go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// The Job goes at once, its pods after it. Takes a `foregroundDeletion` finalizer away.
+    Background,
+    /// The Job stays visible until its pods have ended.
+    Foreground,
+}
+
+/// Everything a run can ask for. Requests are answered by an [`Input`]; they are made at once.
+#[derive(Debug, Clone)]
+pub enum Action {
+    /// Send the create request.
+    Create,
+    /// Read the Job by its name.
+    ReadJob,
+    /// Watch the Job from this version on.
+    WatchJob {
+        /// `metadata.resourceVersion` of the created Job.
+        version: String,
+    },
+    /// List and watch the pods of the Job with this UID.
+    WatchPods {
+        /// The Job's UID.
+        job_uid: String,
+    },
+    /// List the pods once more.
+    ListPods {
+        /// The Job's UID.
+        job_uid: String,
+    },
+    /// Read a log from its beginning and to its end.
+    Follow(LogSource),
+    /// What the status says now of a container whose log is being read.
+    Life {
+        /// The log.
+        stream: StreamId,
+        /// Whether it still grows.
+        life: Life,
+        /// It is the attempt before the current one (`previous=true`).
+        previous: bool,
+    },
+    /// Delete the Job with this UID.
+    Delete {
+        /// The UID precondition.
+        uid: String,
+        /// What becomes of its pods.
+        propagation: Propagation,
+    },
+    /// Stop reading logs and wait until stdout has taken what was read.
+    Flush,
+    /// The Job exists: note it where a caller finds it after a crash.
+    Record(Box<JobView>),
+    /// Tell the user.
+    Say(Notice),
+    /// The run is over.
+    Finish(Box<Ended>),
+}
+
+/// Where a log is to be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogSource {
+    /// The log.
+    pub stream: StreamId,
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// Its ID, which tells one attempt from the next.
+    pub container_id: String,
+    /// See [`Action::Life`].
+    pub previous: bool,
+    /// See [`Action::Life`].
+    pub life: Life,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The Job, if it came into being.
+    pub job: Option<JobView>,
+    /// What became of it.
+    pub cleanup: Cleanup,
+}
+
+/// What became of the Job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cleanup {
+    /// There is none.
+    Nothing,
+    /// It stays, by policy or because its outcome is unknown.
+    Kept,
+    /// It is deleted.
+    Deleted,
+    /// It should have been deleted and may still be there.
+    Failed(String),
+}
+
+/// What a run is told before it begins.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The Job's name, chosen before it is sent.
+    pub job: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its run id.
+    pub run_id: String,
+    /// Containers of the manifest as sent; others were added by the cluster and are not shown.
+    pub shown: Vec<String>,
+    /// Whether to delete the Job at the end.
+    pub delete: DeletePolicy,
+    /// Time for the whole run.
+    pub timeout: Option<Duration>,
+    /// Time to get the Job made.
+    pub connect_timeout: Duration,
+    /// Time the API server may be out of reach.
+    pub outage_budget: Duration,
+    /// Seed of the spread of retries.
+    pub seed: u64,
+}
+
+/// When to delete the Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeletePolicy {
+    /// When it succeeded.
+    #[default]
+    OnSuccess,
+    /// Whatever its outcome.
+    Always,
+    /// When it did not succeed.
+    OnFailure,
+    /// Not even when it has not finished, except on a signal.
+    Never,
+}
+
+impl DeletePolicy {
+    /// Whether a Job with this success goes.
+    #[must_use]
+    pub fn takes(self, succeeded: bool) -> bool {
+        match self {
+            Self::OnSuccess => succeeded,
+            Self::OnFailure => !succeeded,
+            Self::Always => true,
+            Self::Never => false,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! The life of one run: [`Machine::handle`] takes whatever happens and says what to do next.
+//!
+//! ```text
+//! Creating ──► Following ──► Ending ──► (finished)
+//!     └──────────────────────▲
+//! ```
+//! - *Creating* ([`creating`]): the create request, its retries, and the question whether a lost one
+//!   took effect.
+//! - *Following* ([`following`]): the Job and its pods are watched, logs are read, until a verdict.
+//! - *Ending* ([`ending`]): logs drain, stdout is flushed, the Job is deleted by policy.
+//!
+//! A verdict, once given, never changes; nothing is deleted without the UID that was seen; whatever
+//! happens, the run ends with [`Action::Finish`].
+
+mod creating;
+mod ending;
+mod following;
+mod io;
+mod pods;
+
+use std::time::Duration;
+
+pub use io::{
+    Action, Cleanup, DeletePolicy, Deletion, Ended, Input, LogNews, LogSource, Plan, Propagation, Seen, StreamId,
+};
+
+use self::{creating::Creating, ending::Ending, following::Following, pods::Pods};
+use super::{
+    backoff::Jitter,
+    job::JobView,
+    notice::Notice,
+    outcome::{Outcome, Signal, Verdict},
+};
+
+/// From the first signal to the exit: the contract says 4 s, this leaves the process time to go.
+pub const SIGNAL_BUDGET: Duration = Duration::from_millis(3500);
+
+/// One run.
+#[derive(Debug)]
+pub struct Machine {
+    plan: Plan,
+    jitter: Jitter,
+    job: Option<JobView>,
+    pods: Pods,
+    stage: Stage,
+    /// The first signal, and until when the run has to be over because of it.
+    stopped: Option<(Signal, Duration)>,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Creating(Creating),
+    Following(Following),
+    Ending(Ending),
+    Over,
+}
+
+impl Machine {
+    /// A run by this plan, at `now`; the actions begin it.
+    #[must_use]
+    pub fn start(plan: Plan, now: Duration) -> (Self, Vec<Action>) {
+        let mut jitter = Jitter::new(plan.seed);
+        let creating = Creating::new(&plan, now, jitter.fork());
+        let machine = Self {
+            plan,
+            jitter,
+            job: None,
+            pods: Pods::default(),
+            stage: Stage::Creating(creating),
+            stopped: None,
+        };
+        (machine, vec![Action::Create])
+    }
+
+    /// When [`Input::Due`] is wanted, and for what: the reason is for logs and tests.
+    #[must_use]
+    pub fn due(&self) -> Option<(Duration, &'static str)> {
+        let stage = match &self.stage {
+            Stage::Creating(creating) => creating.due(),
+            Stage::Following(following) => following.due(&self.plan),
+            Stage::Ending(ending) => ending.due(),
+            Stage::Over => return None,
+        };
+        let timeout = match &self.stage {
+            Stage::Creating(_) | Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
+            Stage::Ending(_) | Stage::Over => None,
+        };
+        let stopped = self.stopped.map(|(_, by)| (by, "signal"));
+        [stage, timeout, stopped].into_iter().flatten().min()
+    }
+
+    /// Takes what has happened at `now` and says what to do, in this order.
+    pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        match input {
+            Input::Signal(signal) => self.signalled(signal, now),
+            Input::Warning(text) => vec![Action::Say(Notice::ServerWarning(text))],
+            input => self.staged(input, now),
+        }
+    }
+
+    fn staged(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        match self.stage {
+            Stage::Creating(_) => self.creating(input, now),
+            Stage::Following(_) => self.following(input, now),
+            Stage::Ending(_) => self.ending(input, now),
+            Stage::Over => Vec::new(),
+        }
+    }
+
+    /// The first signal stops the Job, the second leaves at once.
+    fn signalled(&mut self, signal: Signal, now: Duration) -> Vec<Action> {
+        if self.stopped.is_some() {
+            return self.leave();
+        }
+        self.stopped = Some((signal, now + SIGNAL_BUDGET));
+        match self.stage {
+            Stage::Creating(_) => self.stop_creating(signal),
+            Stage::Following(_) => self.conclude(self.interrupted(signal), now),
+            Stage::Ending(_) => self.hurry(now),
+            Stage::Over => Vec::new(),
+        }
+    }
+
+    fn interrupted(&self, signal: Signal) -> Verdict {
+        Verdict::new(
+            Outcome::Interrupted(signal),
+            signal.name(),
+            format!("stopped by {}", signal.name()),
+        )
+        .on_unfinished_job()
+    }
+
+    /// The run is over; nothing more is waited for.
+    fn finish(&mut self, verdict: Verdict, cleanup: Cleanup) -> Vec<Action> {
+        self.stage = Stage::Over;
+        vec![
+            Action::Say(Notice::Verdict(verdict.clone())),
+            Action::Finish(Box::new(Ended {
+                verdict,
+                job: self.job.clone(),
+                cleanup,
+            })),
+        ]
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

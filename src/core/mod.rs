@@ -1,0 +1,20 @@
+//! The pure heart: what a Job's and its pods' states mean, what to do next, how a log goes on after
+//! a cut, and which exit code it all comes to.
+//!
+//! Nothing here waits, reads a clock, draws a random number, looks at the environment or holds a
+//! client: time, chance and observations are arguments. `now` is the time since the program
+//! started, on a clock that never goes back.
+
+pub mod backoff;
+pub mod blame;
+pub mod duration;
+pub mod exit;
+pub mod failure;
+pub mod job;
+pub mod log;
+pub mod machine;
+pub mod notice;
+pub mod outcome;
+pub mod pod;
+pub mod verdict;
+pub mod watch;

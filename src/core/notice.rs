@@ -1,0 +1,173 @@
+//! What kjo tells the user while it works: facts, not wording. The words are in `report`.
+
+use std::time::Duration;
+
+use super::{
+    failure::Failure,
+    log::memory::Gap,
+    outcome::{Signal, Verdict},
+};
+
+/// Something worth a line on stderr.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// Which API server, which namespace: the first line of every run.
+    Target {
+        /// The server's address.
+        server: String,
+        /// The namespace the Job goes to.
+        namespace: String,
+    },
+    /// kjo changed or added something that the user wrote otherwise.
+    Adjusted(String),
+    /// A Warning header of the API server.
+    ServerWarning(String),
+    /// The Job could not be created yet; it is tried again for at most this long.
+    CreateDelayed {
+        /// What went wrong.
+        failure: Failure,
+        /// The time left.
+        left: Duration,
+    },
+    /// The Job exists.
+    Created {
+        /// Its name.
+        job: String,
+    },
+    /// A pod waits for a node, in the scheduler's words.
+    Unscheduled {
+        /// The pod.
+        pod: String,
+        /// The scheduler's message.
+        why: String,
+    },
+    /// A container cannot start, in the kubelet's words.
+    Waiting {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// For example `ImagePullBackOff`.
+        reason: String,
+        /// The kubelet's message.
+        message: String,
+    },
+    /// A container ended with a failure.
+    ContainerFailed {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Its exit code.
+        exit_code: i32,
+        /// For example `OOMKilled`; empty for a plain `Error`.
+        reason: String,
+    },
+    /// The pods may not be seen: no logs, no exit codes.
+    PodsDenied(Failure),
+    /// A container's log may not be read.
+    LogDenied {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// The refusal.
+        failure: Failure,
+    },
+    /// Lines are lost.
+    LogGap {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Between which stamps.
+        gap: Gap,
+    },
+    /// The end of a log could not be confirmed.
+    LogUnproven {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
+    /// The kubelet spoke in the log's stead.
+    Kubelet {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// What it said.
+        text: String,
+    },
+    /// The API server is out of reach; the Job runs on.
+    ConnectionLost {
+        /// What went wrong.
+        failure: Failure,
+        /// How long kjo keeps trying.
+        budget: Duration,
+    },
+    /// The API server is back.
+    ConnectionBack {
+        /// Length of the outage.
+        after: Duration,
+    },
+    /// The Job has announced its end and waits for its pods.
+    Announced {
+        /// The condition's reason.
+        reason: String,
+        /// The condition's message.
+        message: String,
+    },
+    /// The logs were not read to their end within the budget.
+    DrainGivenUp {
+        /// Pods whose logs are open.
+        pods: Vec<String>,
+    },
+    /// Pods that came and went without kjo seeing them.
+    PodsUnseen(i32),
+    /// Stdout failed, by this error; a reader that has gone is no failure.
+    StdoutFailed(String),
+    /// The result file could not be written.
+    ResultFileFailed {
+        /// Where.
+        path: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// A signal arrived; the Job is being deleted.
+    Stopping(Signal),
+    /// The Job was deleted (or was gone already).
+    Deleted {
+        /// Its name.
+        job: String,
+        /// Pods that have not ended yet.
+        ending: Vec<String>,
+    },
+    /// The Job could not be deleted.
+    DeleteFailed {
+        /// Its name.
+        job: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// The Job stays, by policy or because its outcome is unknown.
+    Kept {
+        /// Its name.
+        job: String,
+        /// It has not finished.
+        unfinished: bool,
+    },
+    /// The closing line.
+    Verdict(Verdict),
+}
+
+impl Notice {
+    /// The result file could not be written.
+    #[must_use]
+    pub fn result_file(path: Option<&std::path::Path>, error: &std::io::Error) -> Self {
+        Self::ResultFileFailed {
+            path: path.map(|p| p.display().to_string()).unwrap_or_default(),
+            why: error.to_string(),
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! What kjo reads of a pod: its containers, why they wait, how they ended, whether it was asked to go.
+
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::{ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod};
+
+/// A pod as last seen on the API server, reduced to what decisions need.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PodView {
+    /// `metadata.name`.
+    pub name: String,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// UID of the controlling Job; pods of other owners are strangers, whatever their labels say.
+    pub owner_uid: Option<String>,
+    /// `status.phase` is Succeeded or Failed.
+    pub phase: Phase,
+    /// `status.reason`, for example `Evicted` or `DeadlineExceeded`.
+    pub reason: String,
+    /// `status.message`.
+    pub message: String,
+    /// `spec.terminationGracePeriodSeconds`, in seconds.
+    pub grace_seconds: i64,
+    /// When the pod was asked to go, as first seen: deletionTimestamp − deletionGracePeriodSeconds.
+    pub asked_to_go: Option<Timestamp>,
+    /// The completion index of an Indexed Job.
+    pub index: Option<u32>,
+    /// Why no node takes the pod: message of the condition PodScheduled=False.
+    pub unscheduled: Option<String>,
+    /// Init containers, sidecars, then containers, in the order of the spec.
+    pub containers: Vec<ContainerView>,
+}
+
+/// `status.phase`, as far as it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// Pending, Running or Unknown.
+    #[default]
+    Unfinished,
+    /// All containers ended with 0.
+    Succeeded,
+    /// At least one container failed, or the node gave the pod up.
+    Failed,
+}
+
+/// One container of a pod.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerView {
+    /// `name`.
+    pub name: String,
+    /// Where it stands in the pod's life.
+    pub kind: ContainerKind,
+    /// What it is doing.
+    pub state: State,
+    /// How the attempt before this one ended.
+    pub last: Option<Termination>,
+}
+
+/// Where a container stands in the pod's life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// Runs before the others, one after another.
+    Init,
+    /// An init container with restartPolicy Always: runs beside the others and never decides.
+    Sidecar,
+    /// An ordinary container.
+    Main,
+}
+
+/// `state` of a container status.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// Not started, with the kubelet's reason and message (both may be empty).
+    Waiting {
+        /// For example `ContainerCreating` or `ImagePullBackOff`.
+        reason: String,
+        /// The kubelet's own words.
+        message: String,
+    },
+    /// Running under this container ID.
+    Running {
+        /// For example `containerd://3f2a…`: a restart has another.
+        id: String,
+    },
+    /// Ended.
+    Terminated(Termination),
+}
+
+/// How one attempt of a container ended.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Termination {
+    /// The container ID; empty when the container never came into being.
+    pub id: String,
+    /// As the runtime gave it; outside 0–255 on Windows.
+    pub exit_code: i32,
+    /// The signal that ended it, where the runtime says so.
+    pub signal: Option<i32>,
+    /// For example `Error`, `OOMKilled`, `StartError`.
+    pub reason: String,
+    /// The termination message.
+    pub message: String,
+    /// `finishedAt`, whole seconds of the node's clock.
+    pub finished_at: Option<Timestamp>,
+}
+
+impl PodView {
+    /// The pod has ended: no container of it will run again.
+    #[must_use]
+    pub fn finished(&self) -> bool {
+        match self.phase {
+            Phase::Unfinished => false,
+            Phase::Succeeded | Phase::Failed => true,
+        }
+    }
+}
+
+impl ContainerView {
+    /// All terminations the status still tells of, earliest first.
+    pub fn terminations(&self) -> impl Iterator<Item = &Termination> {
+        let current = match &self.state {
+            State::Terminated(t) => Some(t),
+            State::Waiting { .. } | State::Running { .. } => None,
+        };
+        self.last.iter().chain(current)
+    }
+}
+
+impl From<&Pod> for PodView {
+    fn from(pod: &Pod) -> Self {
+        let meta = &pod.metadata;
+        let status = pod.status.as_ref();
+        let annotation = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
+        let unscheduled = status
+            .and_then(|s| s.conditions.as_ref())
+            .into_iter()
+            .flatten()
+            .find(|c| c.type_ == "PodScheduled" && c.status == "False")
+            .map(|c| c.message.clone().or_else(|| c.reason.clone()).unwrap_or_default());
+        Self {
+            name: meta.name.clone().unwrap_or_default(),
+            uid: meta.uid.clone().unwrap_or_default(),
+            owner_uid: meta
+                .owner_references
+                .iter()
+                .flatten()
+                .find(|o| o.controller == Some(true))
+                .map(|o| o.uid.clone()),
+            phase: match status.and_then(|s| s.phase.as_deref()) {
+                Some("Succeeded") => Phase::Succeeded,
+                Some("Failed") => Phase::Failed,
+                _ => Phase::Unfinished,
+            },
+            reason: status.and_then(|s| s.reason.clone()).unwrap_or_default(),
+            message: status.and_then(|s| s.message.clone()).unwrap_or_default(),
+            grace_seconds: pod
+                .spec
+                .as_ref()
+                .and_then(|s| s.termination_grace_period_seconds)
+                .unwrap_or(30),
+            asked_to_go: meta.deletion_timestamp.as_ref().map(|at| {
+                let grace = meta.deletion_grace_period_seconds.unwrap_or(0);
+                at.0 - jiff::SignedDuration::from_secs(grace)
+            }),
+            index: annotation("batch.kubernetes.io/job-completion-index").and_then(|i| i.parse().ok()),
+            unscheduled,
+            containers: containers(pod),
+        }
+    }
+}
+
+fn containers(pod: &Pod) -> Vec<ContainerView> {
+    let Some(spec) = pod.spec.as_ref() else {
+        return Vec::new();
+    };
+    let statuses = |init: bool| {
+        pod.status
+            .as_ref()
+            .and_then(|s| {
+                if init {
+                    s.init_container_statuses.as_ref()
+                } else {
+                    s.container_statuses.as_ref()
+                }
+            })
+            .map_or(&[] as &[ContainerStatus], Vec::as_slice)
+    };
+    let init = spec.init_containers.iter().flatten().map(|c| {
+        let kind = if c.restart_policy.as_deref() == Some("Always") {
+            ContainerKind::Sidecar
+        } else {
+            ContainerKind::Init
+        };
+        view(&c.name, kind, statuses(true))
+    });
+    let main = spec
+        .containers
+        .iter()
+        .map(|c| view(&c.name, ContainerKind::Main, statuses(false)));
+    init.chain(main).collect()
+}
+
+fn view(name: &str, kind: ContainerKind, statuses: &[ContainerStatus]) -> ContainerView {
+    let status = statuses.iter().find(|s| s.name == name);
+    ContainerView {
+        name: name.to_owned(),
+        kind,
+        state: status
+            .and_then(|s| s.state.as_ref().map(|state| (state, s.container_id.as_deref())))
+            .map_or_else(waiting_for_nothing, |(state, id)| self::state(state, id)),
+        last: status
+            .and_then(|s| s.last_state.as_ref())
+            .and_then(|s| s.terminated.as_ref())
+            .map(|t| termination(t, None)),
+    }
+}
+
+fn waiting_for_nothing() -> State {
+    State::Waiting {
+        reason: String::new(),
+        message: String::new(),
+    }
+}
+
+fn state(state: &K8sState, container_id: Option<&str>) -> State {
+    if let Some(t) = &state.terminated {
+        State::Terminated(termination(t, container_id))
+    } else if state.running.is_some() {
+        State::Running {
+            id: container_id.unwrap_or_default().to_owned(),
+        }
+    } else {
+        let waiting = state.waiting.as_ref();
+        State::Waiting {
+            reason: waiting.and_then(|w| w.reason.clone()).unwrap_or_default(),
+            message: waiting.and_then(|w| w.message.clone()).unwrap_or_default(),
+        }
+    }
+}
+
+fn termination(t: &ContainerStateTerminated, fallback_id: Option<&str>) -> Termination {
+    Termination {
+        id: t.container_id.as_deref().or(fallback_id).unwrap_or_default().to_owned(),
+        exit_code: t.exit_code,
+        signal: t.signal,
+        reason: t.reason.clone().unwrap_or_default(),
+        message: t.message.clone().unwrap_or_default(),
+        finished_at: t.finished_at.as_ref().map(|t| t.0),
+    }
+}
