@@ -1,0 +1,28 @@
+//! From what the user wrote to the Job that is sent. Pure: bytes and flags in, a JSON value out; no
+//! field is lost on the way, because nothing is parsed into typed structs.
+
+pub mod identity;
+pub mod image;
+pub mod load;
+pub mod prepare;
+
+/// What kjo refuses before anything is sent: it would fail the same way again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// What was tried, on what, and what is wrong.
+    pub message: String,
+    /// What to do next.
+    pub hint: Option<String>,
+}
+
+impl Refusal {
+    /// A refusal with advice.
+    #[must_use]
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            hint: Some(hint.into()),
+        }
+    }
+}
