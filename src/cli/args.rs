@@ -1,0 +1,159 @@
+//! The command line, exactly as typed. What it means is decided in [`super::settings`].
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Run a Kubernetes Job to its end.
+///
+/// kjo creates the Job, streams the logs of its pods to stdout, follows it across broken
+/// connections until it has succeeded or failed, cleans up, and exits with its outcome: 0 for
+/// success, the container's own exit code for a failure.
+#[derive(Debug, Parser)]
+#[command(name = "kjo", version, max_term_width = 100, disable_help_subcommand = true)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Create a Job, stream its logs, wait for its end, clean up, exit with its outcome
+    #[command(after_long_help = AFTER_RUN)]
+    Run(Box<RunArgs>),
+}
+
+const AFTER_RUN: &str = "\
+Examples:
+  Run a manifest, and delete the Job if it succeeds:
+      kjo run -f job.yaml
+
+  Run a command in an image, with two variables:
+      kjo run --image busybox -e GREETING=hello -e HOME -- sh -c 'echo $GREETING'
+
+  In CI: give the run an id, a time limit and a place for its result:
+      kjo run -f job.yaml --run-id \"$CI_PIPELINE_ID-tests\" --timeout 30m --result-file result.json
+
+  From a template, on another cluster:
+      envsubst < job.yaml | kjo run -f - --context staging -n team
+
+Exit codes:
+  0         the Job succeeded
+  1-255     the exit code of the container that made the Job fail
+  121       unknown: the cluster stayed out of reach
+  122       nothing ran, trying again may help
+  123       failed without a code: deleted, evicted, node lost
+  124       out of time
+  125       it would fail the same way again: arguments, manifest, permission
+  130, 143  stopped by SIGINT, SIGTERM
+A container may exit with any of these itself; --result-file tells them apart.";
+
+/// `kjo run`.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// The manifest of the Job: a YAML or JSON file, or - for stdin
+    #[arg(short = 'f', long = "filename", value_name = "FILE", help_heading = "What to run",
+          required_unless_present = "image", conflicts_with_all = ["image", "env", "command"])]
+    pub file: Option<PathBuf>,
+
+    /// Run a command in this image instead of a manifest: one pod, one try
+    #[arg(long, value_name = "IMAGE", help_heading = "What to run")]
+    pub image: Option<String>,
+
+    /// Set a variable of the container; NAME alone passes kjo's own value on
+    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", help_heading = "What to run")]
+    pub env: Vec<String>,
+
+    /// The command and its arguments, in place of the image's own
+    #[arg(last = true, value_name = "COMMAND", help_heading = "What to run")]
+    pub command: Vec<String>,
+
+    /// When the nodes pull the image, for every container
+    #[arg(long, value_name = "POLICY", help_heading = "What to run", ignore_case = true)]
+    pub image_pull_policy: Option<PullPolicy>,
+
+    /// Base of the Job's name [default: the manifest's, or the image's]
+    #[arg(long, value_name = "NAME", help_heading = "Identity")]
+    pub name: Option<String>,
+
+    /// Take the name as it is, without the suffix that keeps runs apart
+    #[arg(long, help_heading = "Identity")]
+    pub exact_name: bool,
+
+    /// Name this run: a label of the Job and its pods, and the suffix of the Job's name
+    /// [default: random]
+    #[arg(long, value_name = "ID", env = "KJO_RUN_ID", help_heading = "Identity")]
+    pub run_id: Option<String>,
+
+    /// Give up after this long (90s, 30m, 2h) and delete the Job
+    #[arg(long, value_name = "DURATION", help_heading = "Time", value_parser = crate::core::duration::parse)]
+    pub timeout: Option<std::time::Duration>,
+
+    /// How long to try to get the Job made while the API server is out of reach
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s",
+          value_parser = crate::core::duration::parse)]
+    pub connect_timeout: std::time::Duration,
+
+    /// How long the API server may be out of reach once the Job is made; the Job runs on meanwhile
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "15m",
+          value_parser = crate::core::duration::parse)]
+    pub outage_budget: std::time::Duration,
+
+    /// When to delete the Job at its end
+    #[arg(long, value_name = "WHEN", help_heading = "At the end", default_value = "on-success")]
+    pub delete: Delete,
+
+    /// Write outcome, exit code and the Job's name to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "At the end")]
+    pub result_file: Option<PathBuf>,
+
+    /// Where to run.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Flags that choose the cluster, with kubectl's names.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Cluster")]
+pub struct ClusterArgs {
+    /// The namespace [default: the manifest's, else the context's]
+    #[arg(short = 'n', long, value_name = "NS")]
+    pub namespace: Option<String>,
+
+    /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's own account]
+    #[arg(long, value_name = "FILE", env = "KJO_KUBECONFIG")]
+    pub kubeconfig: Option<PathBuf>,
+
+    /// The context of the kubeconfig [default: its current one]
+    #[arg(long, value_name = "NAME", env = "KJO_CONTEXT")]
+    pub context: Option<String>,
+}
+
+/// When nodes pull images, with Kubernetes' names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PullPolicy {
+    /// At every start.
+    #[value(name = "Always")]
+    Always,
+    /// When the node does not have it.
+    #[value(name = "IfNotPresent")]
+    IfNotPresent,
+    /// Not at all.
+    #[value(name = "Never")]
+    Never,
+}
+
+/// When to delete the Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Delete {
+    /// When it succeeded
+    OnSuccess,
+    /// Whatever its outcome
+    Always,
+    /// When it did not succeed
+    OnFailure,
+    /// Never; an interrupted run still deletes
+    Never,
+}

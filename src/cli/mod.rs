@@ -1,0 +1,58 @@
+//! The command line: parse, dispatch to one function a command.
+
+pub mod args;
+pub mod run;
+pub mod settings;
+
+use std::{ffi::OsString, process::ExitCode};
+
+use clap::Parser as _;
+use tokio::time::Instant;
+
+use self::{
+    args::{Cli, Command},
+    settings::Env,
+};
+use crate::core::exit;
+
+/// Parses these arguments and does what they ask for.
+#[must_use]
+pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
+    let cli = match Cli::try_parse_from(argv) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are what was asked for; anything else would fail the same way again.
+            let code = if error.use_stderr() {
+                exit::REFUSED
+            } else {
+                exit::SUCCESS
+            };
+            return match error.print() {
+                Ok(()) => ExitCode::from(code),
+                // `kjo --help | head -1`: the reader has seen enough.
+                Err(_) => ExitCode::from(code),
+            };
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(e) => return no_runtime(&e),
+    };
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(*args, env, Instant::now()).await,
+        }
+    });
+    // Not waited for: a stdin or stdout that blocks must not keep the process.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+fn no_runtime(error: &std::io::Error) -> ExitCode {
+    let refusal = clap::Error::raw(
+        clap::error::ErrorKind::Io,
+        format!("kjo cannot start: {error}; see the limits of this environment (ulimit)\n"),
+    );
+    drop(refusal.print());
+    ExitCode::from(exit::REFUSED)
+}

@@ -1,0 +1,172 @@
+//! `kjo run`: from settings to the end of the run. Everything before the first request is a refusal
+//! (125) and leaves nothing behind; the rest is the driver's.
+
+use std::{fs, io::Read as _};
+
+use serde_json::Value;
+use tokio::time::Instant;
+
+use super::{
+    args::RunArgs,
+    settings::{Env, RunSettings, Source},
+};
+use crate::{
+    cluster::{self, Cluster},
+    core::{exit, machine::Plan, notice::Notice, outcome::Outcome, outcome::Verdict},
+    driver::{self, Shell},
+    plane::Output,
+    report::{self, Reporter, result::ResultFile},
+    signals,
+    spec::{
+        Refusal,
+        identity::RunId,
+        load,
+        prepare::{Overlay, Prepared, prepare},
+    },
+};
+
+/// Runs, and returns the exit code.
+pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
+    let reporter = Reporter::stderr();
+    let path = args.result_file.clone();
+    let code = match ResultFile::begin(path.clone()) {
+        Ok(mut result) => match attempt(args, env, started, &reporter, &mut result).await {
+            Ok(code) => code,
+            Err(refusal) => refused(&refusal, &reporter, &result),
+        },
+        Err(e) => {
+            let path = path.unwrap_or_default();
+            reporter.refuse(&Refusal::new(
+                format!("the old result file {} cannot be removed: {e}", path.display()),
+                "name a file that kjo may write with --result-file",
+            ));
+            exit::REFUSED
+        }
+    };
+    reporter.flush().await;
+    code
+}
+
+fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
+    reporter.refuse(refusal);
+    let verdict = Verdict::new(Outcome::Refused, "Refused", &refusal.message).with_hint(refusal.hint.clone());
+    if let Err(e) = result.refused(&verdict) {
+        reporter.say(&Notice::result_file(result.path(), &e));
+    }
+    exit::code(&verdict)
+}
+
+async fn attempt(
+    args: RunArgs,
+    env: Env<'_>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &mut ResultFile,
+) -> Result<u8, Refusal> {
+    // Before any handler is installed: what was ignored from the start stays ignored.
+    let status = fs::read_to_string("/proc/self/status").ok();
+    let settings = RunSettings::new(args, env)?;
+    let manifest = read(&settings.source)?;
+    let connection = settings.cluster.find().await?;
+    let run_id = match &settings.run_id {
+        Some(id) => id.clone(),
+        None => RunId::random(random()?),
+    };
+    let prepared = prepare(
+        manifest,
+        &Overlay {
+            name: settings.name.as_deref(),
+            exact_name: settings.exact_name,
+            namespace: settings.namespace.as_deref(),
+            context_namespace: &connection.namespace,
+            pull_policy: settings.pull_policy,
+            run_id: &run_id,
+        },
+    )?;
+    let cluster = cluster::connect(&connection, &prepared.namespace)?;
+    let signals = signals::listen(status.as_deref()).map_err(|e| {
+        Refusal::new(
+            format!("signals cannot be caught: {e}"),
+            "see the limits of this environment",
+        )
+    })?;
+    result.about(&prepared.namespace, run_id.as_str());
+    reporter.say(&Notice::Target {
+        server: connection.server.clone(),
+        namespace: prepared.namespace.clone(),
+    });
+    for what in &prepared.adjusted {
+        reporter.say(&Notice::Adjusted(what.clone()));
+    }
+
+    let plan = plan(&settings, &prepared, &run_id)?;
+    let (output, pieces) = Output::new();
+    report::stdout(pieces);
+    let shell = shell(cluster, prepared, output, reporter, result);
+    let ended = driver::drive(plan, shell, signals, started).await;
+    if let Err(e) = result.ended(&ended) {
+        reporter.say(&Notice::result_file(result.path(), &e));
+    }
+    Ok(exit::code(&ended.verdict))
+}
+
+fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
+    Ok(Plan {
+        job: prepared.name.clone(),
+        namespace: prepared.namespace.clone(),
+        run_id: run_id.as_str().to_owned(),
+        shown: prepared.containers.clone(),
+        delete: settings.delete,
+        timeout: settings.timeout,
+        connect_timeout: settings.connect_timeout,
+        outage_budget: settings.outage_budget,
+        seed: u64::from_le_bytes(random()?),
+    })
+}
+
+fn shell<'a>(
+    cluster: Cluster,
+    prepared: Prepared,
+    output: Output,
+    reporter: &'a Reporter,
+    result: &'a ResultFile,
+) -> Shell<'a> {
+    Shell {
+        cluster,
+        job: prepared.job,
+        name: prepared.name,
+        prefixed: prepared.prefixed,
+        output,
+        reporter,
+        result,
+    }
+}
+
+fn read(source: &Source) -> Result<Value, Refusal> {
+    match source {
+        Source::Image(image) => Ok(image.manifest()),
+        Source::Stdin => {
+            let mut bytes = Vec::new();
+            std::io::stdin().read_to_end(&mut bytes).map_err(|e| {
+                Refusal::new(
+                    format!("stdin cannot be read: {e}"),
+                    "pipe the manifest into 'kjo run -f -'",
+                )
+            })?;
+            load::job("stdin", &bytes)
+        }
+        Source::File(path) => {
+            let name = path.display().to_string();
+            let bytes = fs::read(path)
+                .map_err(|e| Refusal::new(format!("{name} cannot be read: {e}"), "check the path given with -f"))?;
+            load::job(&name, &bytes)
+        }
+    }
+}
+
+fn random<const N: usize>() -> Result<[u8; N], Refusal> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)
+        .map_err(|e| Refusal::new(format!("the system gives no random numbers: {e}"), "give a --run-id"))?;
+    Ok(bytes)
+}

@@ -1,0 +1,123 @@
+//! What the command line means: arguments and environment in, checked settings out. Pure.
+
+use std::{path::PathBuf, time::Duration};
+
+use super::args::{ClusterArgs, Delete, PullPolicy, RunArgs};
+use crate::{
+    cluster::Where,
+    core::machine::DeletePolicy,
+    spec::{
+        Refusal,
+        identity::RunId,
+        image::{self, ImageRun},
+    },
+};
+
+/// The process's environment, as an argument.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// The settings of `kjo run`.
+#[derive(Debug)]
+pub struct RunSettings {
+    /// Where the manifest comes from.
+    pub source: Source,
+    /// Base of the name.
+    pub name: Option<String>,
+    /// No suffix.
+    pub exact_name: bool,
+    /// Who the run is; `None` wants a random id.
+    pub run_id: Option<RunId>,
+    /// `-n`.
+    pub namespace: Option<String>,
+    /// In Kubernetes' spelling.
+    pub pull_policy: Option<&'static str>,
+    /// When to delete.
+    pub delete: DeletePolicy,
+    /// Time for the whole run.
+    pub timeout: Option<Duration>,
+    /// Time to get the Job made.
+    pub connect_timeout: Duration,
+    /// Time without API server.
+    pub outage_budget: Duration,
+    /// Where to look for the cluster.
+    pub cluster: Where,
+}
+
+/// Where the manifest comes from.
+#[derive(Debug)]
+pub enum Source {
+    /// `-f -`.
+    Stdin,
+    /// `-f FILE`.
+    File(PathBuf),
+    /// `--image`.
+    Image(ImageRun),
+}
+
+impl RunSettings {
+    /// Checks what was typed.
+    ///
+    /// # Errors
+    /// An argument that means nothing.
+    pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
+        let source = match (args.file, args.image) {
+            (Some(file), _) if file.as_os_str() == "-" => Source::Stdin,
+            (Some(file), _) => Source::File(file),
+            (None, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
+                image,
+                env: args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?,
+                command: args.command,
+            }),
+            (None, _) => {
+                return Err(Refusal::new(
+                    "--image is empty",
+                    "name an image, for example --image busybox; is a variable unset?",
+                ));
+            }
+        };
+        Ok(Self {
+            source,
+            name: args.name,
+            exact_name: args.exact_name,
+            run_id: args.run_id.as_deref().map(RunId::given).transpose()?,
+            namespace: given("-n", args.cluster.namespace.clone())?,
+            pull_policy: args.image_pull_policy.map(|policy| match policy {
+                PullPolicy::Always => "Always",
+                PullPolicy::IfNotPresent => "IfNotPresent",
+                PullPolicy::Never => "Never",
+            }),
+            delete: match args.delete {
+                Delete::OnSuccess => DeletePolicy::OnSuccess,
+                Delete::Always => DeletePolicy::Always,
+                Delete::OnFailure => DeletePolicy::OnFailure,
+                Delete::Never => DeletePolicy::Never,
+            },
+            timeout: args.timeout,
+            connect_timeout: args.connect_timeout,
+            outage_budget: args.outage_budget,
+            cluster: cluster(args.cluster, env)?,
+        })
+    }
+}
+
+fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
+    Ok(Where {
+        kubeconfig: args.kubeconfig.filter(|path| !path.as_os_str().is_empty()),
+        context: given("--context", args.context)?,
+        kubeconfig_env: env("KUBECONFIG"),
+        home: env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
+        no_proxy: env("NO_PROXY").or_else(|| env("no_proxy")).unwrap_or_default(),
+        in_pod: env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty()),
+    })
+}
+
+/// An empty value is nearly always an unset variable, and would silently mean something else.
+fn given(flag: &str, value: Option<String>) -> Result<Option<String>, Refusal> {
+    match value {
+        Some(value) if value.is_empty() => Err(Refusal::new(
+            format!("{flag} is empty"),
+            format!("leave {flag} out or give it a value; is a variable unset?"),
+        )),
+        value => Ok(value),
+    }
+}

@@ -1,0 +1,59 @@
+//! Opening a container's log.
+
+use std::time::Duration;
+
+use http::Method;
+use kube::client::Body;
+
+use super::{
+    Cluster,
+    uri::{encoded, with_query},
+};
+use crate::core::{failure::Failure, log::follow::SILENT_AFTER};
+
+/// Which log, from where.
+#[derive(Debug, Clone)]
+pub struct LogRequest {
+    /// The pod's name.
+    pub pod: String,
+    /// The container's name.
+    pub container: String,
+    /// The attempt before the current one.
+    pub previous: bool,
+    /// Keep the stream open while the container runs.
+    pub follow: bool,
+    /// Whole seconds since 1970; `None` for the beginning.
+    pub since: Option<i64>,
+}
+
+impl Cluster {
+    /// Opens the log, with a stamp before every line. The kubelet sends no head before the first
+    /// line of a followed log, so a silent container is waited for.
+    pub async fn open_log(&self, request: &LogRequest) -> Result<Body, Failure> {
+        let since = request
+            .since
+            .and_then(|s| jiff::Timestamp::from_second(s).ok())
+            .map(|s| s.to_string());
+        let flag = |on: bool| if on { "true" } else { "false" };
+        let mut query = vec![
+            ("container", request.container.as_str()),
+            ("timestamps", "true"),
+            ("follow", flag(request.follow)),
+        ];
+        if request.previous {
+            query.push(("previous", "true"));
+        }
+        // Whole seconds: the API server cuts fractions off, and kube would round them up.
+        if let Some(since) = &since {
+            query.push(("sinceTime", since));
+        }
+        let path = format!("{}/{}/log", self.pods(), encoded(&request.pod));
+        let within = if request.follow {
+            SILENT_AFTER
+        } else {
+            Duration::from_secs(60)
+        };
+        let uri = with_query(&path, &query);
+        Ok(self.open(Method::GET, &uri, Vec::new(), within).await?.into_body())
+    }
+}

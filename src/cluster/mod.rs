@@ -1,0 +1,104 @@
+//! The network: everything that reaches an API server is in this module and nowhere else. It sends
+//! requests and reports what came of them; when to send which is decided in `core`.
+
+mod answer;
+mod connect;
+mod jobs;
+mod logs;
+mod proxy;
+mod uri;
+mod watch;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
+use http_body_util::BodyExt as _;
+use kube::{Client, client::Body};
+
+pub use connect::{Connection, Where, connect};
+pub use jobs::Created;
+pub use logs::LogRequest;
+
+use crate::core::failure::Failure;
+
+/// A request that should be answered at once is given up after this.
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// A connection to one namespace of one API server; cheap to clone.
+#[derive(Clone)]
+pub struct Cluster {
+    client: Client,
+    namespace: String,
+    requests: Arc<AtomicU64>,
+}
+
+impl Cluster {
+    /// Talks to the server behind this client, about this namespace.
+    #[must_use]
+    pub fn new(client: Client, namespace: impl Into<String>) -> Self {
+        Self {
+            client,
+            namespace: namespace.into(),
+            requests: Arc::new(AtomicU64::new(0)),
+        }
+    }
+
+    /// Requests sent so far.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Sends a request and waits for the head of its answer, at most `within`; an error answer is
+    /// read and becomes a [`Failure`].
+    async fn open(
+        &self,
+        method: Method,
+        uri: &str,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Response<Body>, Failure> {
+        let request = Request::builder()
+            .method(method)
+            .uri(uri)
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Body::from(body))
+            .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let response = tokio::time::timeout(within, self.client.send(request))
+            .await
+            .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?
+            .map_err(answer::failure)?;
+        if response.status().is_client_error() || response.status().is_server_error() {
+            return Err(answer::refused(response).await);
+        }
+        Ok(response)
+    }
+
+    /// Sends a request and reads its whole answer.
+    async fn unary(&self, method: Method, uri: &str, body: Vec<u8>) -> Result<Response<Bytes>, Failure> {
+        let (parts, body) = self.open(method, uri, body, ANSWER_WITHIN).await?.into_parts();
+        let bytes = tokio::time::timeout(ANSWER_WITHIN, body.collect())
+            .await
+            .map_err(|_| Failure::Lost("the answer did not come to its end".to_owned()))?
+            .map_err(|e| Failure::Lost(answer::chain(&e)))?
+            .to_bytes();
+        Ok(Response::from_parts(parts, bytes))
+    }
+
+    fn jobs(&self) -> String {
+        format!("/apis/batch/v1/namespaces/{}/jobs", self.namespace)
+    }
+
+    fn pods(&self) -> String {
+        format!("/api/v1/namespaces/{}/pods", self.namespace)
+    }
+}

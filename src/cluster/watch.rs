@@ -1,0 +1,211 @@
+//! Watches that outlive their connections. What to do after an end is decided in `core::watch`.
+
+use futures_util::StreamExt as _;
+use http::Method;
+use http_body_util::BodyExt as _;
+use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
+use kube::client::Body;
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+use super::{ANSWER_WITHIN, Cluster, answer, jobs::of_job, uri::with_query};
+use crate::core::{
+    backoff::Jitter,
+    failure::Failure,
+    job::JobView,
+    machine::Seen,
+    pod::PodView,
+    watch::{DEAD_AFTER, End, Resume},
+};
+
+/// One event of this size is no Job and no pod.
+const EVENT_LIMIT: usize = 16 * 1024 * 1024;
+
+/// A failed watch is told after this many failures in a row: most heal at the first try.
+const TOLD_AFTER: u32 = 2;
+
+impl Cluster {
+    /// Watches the Job of this name from `version` on, for ever; drop the future to stop.
+    pub async fn watch_job(&self, name: &str, version: String, jitter: Jitter, tell: impl Fn(Seen<JobView>)) {
+        let selector = ("fieldSelector", format!("metadata.name={name}"));
+        let resume = Resume::new(Some(version), jitter);
+        let list = || self.list_job(name);
+        self.keep_watching::<Job, _, _>(&self.jobs(), &selector, resume, list, tell)
+            .await;
+    }
+
+    /// Lists and watches the pods of the Job with this UID, for ever; drop the future to stop.
+    pub async fn watch_pods(&self, job_uid: &str, jitter: Jitter, tell: impl Fn(Seen<PodView>)) {
+        let selector = ("labelSelector", of_job(job_uid));
+        let resume = Resume::new(None, jitter);
+        let list = || self.list_pods(job_uid);
+        self.keep_watching::<Pod, _, _>(&self.pods(), &selector, resume, list, tell)
+            .await;
+    }
+
+    async fn keep_watching<K, V, L>(
+        &self,
+        path: &str,
+        selector: &(&str, String),
+        mut resume: Resume,
+        list: impl Fn() -> L,
+        tell: impl Fn(Seen<V>),
+    ) where
+        K: DeserializeOwned,
+        V: for<'a> From<&'a K>,
+        L: Future<Output = Result<(Vec<V>, String), Failure>>,
+    {
+        let mut failures = 0;
+        loop {
+            let end = self
+                .watch_once(path, selector, &mut resume, &list, &tell, &mut failures)
+                .await;
+            let pause = resume.after(&end);
+            if let End::Failed(failure) = end {
+                failures += 1;
+                if failures == TOLD_AFTER || failure.is(403) {
+                    tell(Seen::Lost(failure));
+                }
+            }
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// One list, if there is no version to start from, and one watch.
+    async fn watch_once<K, V, L>(
+        &self,
+        path: &str,
+        selector: &(&str, String),
+        resume: &mut Resume,
+        list: impl Fn() -> L,
+        tell: &impl Fn(Seen<V>),
+        failures: &mut u32,
+    ) -> End
+    where
+        K: DeserializeOwned,
+        V: for<'a> From<&'a K>,
+        L: Future<Output = Result<(Vec<V>, String), Failure>>,
+    {
+        let works = |failures: &mut u32| {
+            if std::mem::take(failures) >= TOLD_AFTER {
+                tell(Seen::Back);
+            }
+        };
+        if resume.version().is_none() {
+            match list().await {
+                Ok((items, version)) => {
+                    works(failures);
+                    resume.seen(&version);
+                    tell(Seen::All(items));
+                }
+                Err(failure) => return End::Failed(failure),
+            }
+        }
+        let query = [
+            (selector.0, selector.1.as_str()),
+            ("watch", "true"),
+            ("allowWatchBookmarks", "true"),
+            ("resourceVersion", resume.version().unwrap_or_default()),
+        ];
+        let uri = with_query(path, &query);
+        let body = match self.open(Method::GET, &uri, Vec::new(), ANSWER_WITHIN).await {
+            Ok(response) => response.into_body(),
+            Err(failure) if failure.is(410) => return End::Expired,
+            Err(failure) => return End::Failed(failure),
+        };
+        works(failures);
+        read_events::<K, V>(body, resume, tell).await
+    }
+}
+
+#[derive(Deserialize)]
+struct Event<'a> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    #[serde(borrow)]
+    object: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+struct Versioned {
+    metadata: Metadata,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Metadata {
+    resource_version: String,
+}
+
+/// Reads events, one JSON object a line, until the stream ends or falls silent.
+async fn read_events<K, V>(body: Body, resume: &mut Resume, tell: &impl Fn(Seen<V>)) -> End
+where
+    K: DeserializeOwned,
+    V: for<'a> From<&'a K>,
+{
+    let mut chunks = body.into_data_stream();
+    let mut pending: Vec<u8> = Vec::new();
+    loop {
+        let chunk = match tokio::time::timeout(DEAD_AFTER, chunks.next()).await {
+            Err(_) => return End::Silent,
+            Ok(None) => return End::Closed,
+            Ok(Some(Err(e))) => return End::Failed(Failure::Lost(answer::chain(&e))),
+            Ok(Some(Ok(chunk))) => chunk,
+        };
+        let searched = pending.len();
+        pending.extend_from_slice(&chunk);
+        if pending.len() > EVENT_LIMIT {
+            return End::Failed(Failure::Lost("a watch event does not end".to_owned()));
+        }
+        let mut from = 0;
+        for newline in memchr::memchr_iter(b'\n', pending.get(searched..).unwrap_or_default()) {
+            let to = searched + newline;
+            let line = pending.get(from..to).unwrap_or_default();
+            from = to + 1;
+            if let Err(end) = take_event::<K, V>(line, resume, tell) {
+                return end;
+            }
+        }
+        pending.drain(..from);
+    }
+}
+
+fn take_event<K, V>(line: &[u8], resume: &mut Resume, tell: &impl Fn(Seen<V>)) -> Result<(), End>
+where
+    K: DeserializeOwned,
+    V: for<'a> From<&'a K>,
+{
+    if line.trim_ascii().is_empty() {
+        return Ok(());
+    }
+    let unreadable = |e: serde_json::Error| End::Failed(Failure::Lost(format!("a watch event cannot be read: {e}")));
+    let event: Event<'_> = serde_json::from_slice(line).map_err(unreadable)?;
+    let object = event.object.get();
+    if event.kind == "ERROR" {
+        let status = answer::status(0, None, object.as_bytes());
+        let code = serde_json::from_str::<serde_json::Value>(object)
+            .ok()
+            .and_then(|v| v.get("code").and_then(serde_json::Value::as_u64))
+            .and_then(|code| u16::try_from(code).ok())
+            .unwrap_or(500);
+        // 410, or "too large resource version" of a server that is behind: only a list helps.
+        if code == 410 || status.reason == "Expired" || status.reason == "Gone" {
+            return Err(End::Expired);
+        }
+        return Err(End::Failed(Failure::Answered(crate::core::failure::Status {
+            code,
+            ..status
+        })));
+    }
+    let versioned: Versioned = serde_json::from_str(object).map_err(unreadable)?;
+    if event.kind != "BOOKMARK" {
+        let object: K = serde_json::from_str(object).map_err(unreadable)?;
+        let view = V::from(&object);
+        tell(match event.kind {
+            "DELETED" => Seen::Gone(view),
+            _ => Seen::One(view),
+        });
+    }
+    resume.seen(&versioned.metadata.resource_version);
+    Ok(())
+}

@@ -1,0 +1,206 @@
+//! The only select loop: signals, timers and the cluster's answers go into the machine, its actions
+//! go out. No decision is made here, and no log byte passes through.
+
+use std::{collections::HashMap, future::Future};
+
+use serde_json::Value;
+use tokio::{
+    sync::{mpsc, watch},
+    task::{AbortHandle, JoinSet},
+    time::Instant,
+};
+
+use crate::{
+    cluster::Cluster,
+    core::{
+        backoff::Jitter,
+        log::follow::Life,
+        machine::{Action, Ended, Input, LogSource, Machine, Plan, Seen, StreamId},
+        notice::Notice,
+        outcome::Signal,
+    },
+    plane::{self, Output, Reader, Written},
+    report::{Reporter, result::ResultFile},
+};
+
+/// What a run acts on.
+pub struct Shell<'a> {
+    /// The cluster.
+    pub cluster: Cluster,
+    /// The Job to create.
+    pub job: Value,
+    /// Its name.
+    pub name: String,
+    /// Lines get a prefix that says whose they are.
+    pub prefixed: bool,
+    /// Where container bytes go.
+    pub output: Output,
+    /// Where kjo's own lines go.
+    pub reporter: &'a Reporter,
+    /// Where the result goes.
+    pub result: &'a ResultFile,
+}
+
+/// Runs by this plan to the end. `started` is the start of the program, from which `now` counts.
+pub async fn drive(
+    plan: Plan,
+    shell: Shell<'_>,
+    mut signals: mpsc::UnboundedReceiver<Signal>,
+    started: Instant,
+) -> Ended {
+    let (inputs, mut arrived) = mpsc::unbounded_channel();
+    let mut tasks = Tasks {
+        jitter: Jitter::new(plan.seed).fork(),
+        shell,
+        inputs,
+        set: JoinSet::new(),
+        lives: HashMap::new(),
+        streams: Vec::new(),
+    };
+    let (mut machine, first) = Machine::start(plan, started.elapsed());
+    let mut actions = first;
+    loop {
+        for action in actions {
+            if let Some(ended) = tasks.perform(action) {
+                return ended;
+            }
+        }
+        let due = machine.due().map(|(at, _)| started + at);
+        let timer = async {
+            match due {
+                Some(at) => tokio::time::sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        // In this order, so that a flood of news cannot keep a signal waiting.
+        let input = tokio::select! {
+            biased;
+            Some(signal) = signals.recv() => Input::Signal(signal),
+            () = timer => Input::Due,
+            Some(input) = arrived.recv() => input,
+        };
+        actions = machine.handle(input, started.elapsed());
+    }
+}
+
+struct Tasks<'a> {
+    shell: Shell<'a>,
+    inputs: mpsc::UnboundedSender<Input>,
+    jitter: Jitter,
+    /// Dropping the set ends every task.
+    set: JoinSet<()>,
+    lives: HashMap<StreamId, watch::Sender<(Life, bool)>>,
+    streams: Vec<AbortHandle>,
+}
+
+impl Tasks<'_> {
+    fn perform(&mut self, action: Action) -> Option<Ended> {
+        let cluster = self.shell.cluster.clone();
+        let name = self.shell.name.clone();
+        match action {
+            Action::Create => self.create(cluster),
+            Action::ReadJob => self.answer(async move { Input::Read(cluster.read_job(&name).await) }),
+            Action::WatchJob { version } => {
+                let (jitter, tell) = (self.jitter.fork(), self.teller(Input::Job));
+                self.set
+                    .spawn(async move { cluster.watch_job(&name, version, jitter, tell).await });
+            }
+            Action::WatchPods { job_uid } => {
+                let (jitter, tell) = (self.jitter.fork(), self.teller(Input::Pods));
+                self.set
+                    .spawn(async move { cluster.watch_pods(&job_uid, jitter, tell).await });
+            }
+            Action::ListPods { job_uid } => self.answer(async move {
+                Input::Pods(match cluster.list_pods(&job_uid).await {
+                    Ok((pods, _)) => Seen::All(pods),
+                    Err(failure) => Seen::Lost(failure),
+                })
+            }),
+            Action::Follow(source) => self.follow(source),
+            Action::Life { stream, life, previous } => {
+                if let Some(sender) = self.lives.get(&stream) {
+                    sender.send_replace((life, previous));
+                }
+            }
+            Action::Delete { uid, propagation } => {
+                self.answer(async move { Input::Deleted(cluster.delete_job(&name, &uid, propagation).await) });
+            }
+            Action::Flush => {
+                for stream in self.streams.drain(..) {
+                    stream.abort();
+                }
+                let output = self.shell.output.clone();
+                self.answer(async move {
+                    Input::Flushed(match output.flush().await {
+                        Written::All | Written::Closed => None,
+                        Written::Failed(why) => Some(why),
+                    })
+                });
+            }
+            Action::Record(job) => {
+                if let Err(e) = self.shell.result.created(&job) {
+                    self.result_failed(&e);
+                }
+            }
+            Action::Say(notice) => self.shell.reporter.say(&notice),
+            Action::Finish(ended) => return Some(*ended),
+        }
+        None
+    }
+
+    fn result_failed(&self, error: &std::io::Error) {
+        self.shell
+            .reporter
+            .say(&Notice::result_file(self.shell.result.path(), error));
+    }
+
+    /// Runs a request and hands its answer to the machine.
+    fn answer(&mut self, request: impl Future<Output = Input> + Send + 'static) {
+        let inputs = self.inputs.clone();
+        self.set.spawn(async move {
+            // The machine may be over by now; then nobody wants the answer.
+            drop(inputs.send(request.await));
+        });
+    }
+
+    fn teller<T: 'static>(&self, wrap: fn(T) -> Input) -> impl Fn(T) + Send + 'static {
+        let inputs = self.inputs.clone();
+        // As above: after the end nobody listens.
+        move |news| drop(inputs.send(wrap(news)))
+    }
+
+    fn create(&mut self, cluster: Cluster) {
+        let job = self.shell.job.clone();
+        let inputs = self.inputs.clone();
+        self.set.spawn(async move {
+            let answer = cluster.create_job(&job).await.map(|created| {
+                for warning in created.warnings {
+                    drop(inputs.send(Input::Warning(warning)));
+                }
+                created.job
+            });
+            drop(inputs.send(Input::Created(answer)));
+        });
+    }
+
+    fn follow(&mut self, source: LogSource) {
+        let (sender, life) = watch::channel((source.life, source.previous));
+        let stream = source.stream;
+        self.lives.insert(stream, sender);
+        let inputs = self.inputs.clone();
+        let prefix = self
+            .shell
+            .prefixed
+            .then(|| format!("[{} {}] ", source.pod, source.container).into_bytes());
+        let reader = Reader {
+            cluster: self.shell.cluster.clone(),
+            source,
+            life,
+            pen: self.shell.output.pen(),
+            prefix,
+            jitter: self.jitter.fork(),
+            tell: move |news| drop(inputs.send(Input::Log(stream, news))),
+        };
+        self.streams.push(self.set.spawn(plane::read(reader)));
+    }
+}

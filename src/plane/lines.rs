@@ -1,0 +1,121 @@
+//! The form of a log on stdout: as it came, or in whole lines with a prefix.
+
+use bytes::Bytes;
+
+use crate::core::log::cursor::Sink;
+
+/// With prefixes only whole lines are written. A line longer than this is written in pieces, and
+/// other streams wait for its end.
+const WHOLE_LINE: usize = 64 * 1024;
+
+/// Gathers what a cursor passes on until it is written.
+#[derive(Debug)]
+pub(super) struct Lines {
+    prefix: Option<Vec<u8>>,
+    ready: Vec<u8>,
+    diagnostics: Vec<String>,
+    /// The last byte handed out or gathered is not a newline.
+    unfinished: bool,
+}
+
+impl Lines {
+    pub(super) fn new(prefix: Option<Vec<u8>>) -> Self {
+        Self {
+            prefix,
+            ready: Vec::new(),
+            diagnostics: Vec::new(),
+            unfinished: false,
+        }
+    }
+
+    /// No more will come: a prefixed last line gets the newline that it lacks.
+    pub(super) fn close(&mut self) {
+        if self.prefix.is_some() && self.unfinished {
+            self.ready.push(b'\n');
+        }
+        self.unfinished = false;
+    }
+
+    /// What can be written now, and whether it leaves a line unfinished.
+    pub(super) fn take(&mut self) -> Option<(Bytes, bool)> {
+        let hold_back = self.prefix.is_some() && self.unfinished && self.ready.len() < WHOLE_LINE;
+        let ready = if hold_back {
+            let whole = memchr::memrchr(b'\n', &self.ready).map_or(0, |end| end + 1);
+            let rest = self.ready.split_off(whole);
+            std::mem::replace(&mut self.ready, rest)
+        } else {
+            std::mem::take(&mut self.ready)
+        };
+        if ready.is_empty() {
+            return None;
+        }
+        let unfinished = ready.last() != Some(&b'\n');
+        Some((Bytes::from(ready), unfinished))
+    }
+
+    pub(super) fn take_diagnostics(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.diagnostics)
+    }
+}
+
+impl Sink for Lines {
+    fn content(&mut self, piece: &[u8], begins: bool) {
+        if let (true, Some(prefix)) = (begins, &self.prefix) {
+            self.ready.extend_from_slice(prefix);
+        }
+        self.ready.extend_from_slice(piece);
+        self.unfinished = piece.last() != Some(&b'\n');
+    }
+
+    fn diagnostic(&mut self, line: &[u8]) {
+        let text = String::from_utf8_lossy(line);
+        self.diagnostics
+            .push(text.chars().filter(|c| !c.is_control()).take(500).collect());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(lines: &mut Lines) -> Option<(String, bool)> {
+        lines
+            .take()
+            .map(|(bytes, unfinished)| (String::from_utf8(bytes.to_vec()).unwrap(), unfinished))
+    }
+
+    #[test]
+    fn a_single_log_is_passed_on_as_it_comes() {
+        let mut lines = Lines::new(None);
+        lines.content(b"a\n", true);
+        lines.content(b"half", true);
+        assert_eq!(taken(&mut lines), Some(("a\nhalf".into(), true)));
+        assert_eq!(taken(&mut lines), None);
+        lines.close();
+        assert_eq!(taken(&mut lines), None, "no newline is added");
+    }
+
+    #[test]
+    fn prefixed_lines_are_whole() {
+        let mut lines = Lines::new(Some(b"[p c] ".to_vec()));
+        lines.content(b"a\n", true);
+        lines.content(b"ha", true);
+        assert_eq!(taken(&mut lines), Some(("[p c] a\n".into(), false)));
+        assert_eq!(taken(&mut lines), None);
+        lines.content(b"lf", false);
+        lines.close();
+        assert_eq!(taken(&mut lines), Some(("[p c] half\n".into(), false)));
+        lines.close();
+        assert_eq!(taken(&mut lines), None);
+    }
+
+    #[test]
+    fn a_line_too_long_to_keep_goes_out_in_pieces() {
+        let mut lines = Lines::new(Some(b"> ".to_vec()));
+        lines.content(&vec![b'x'; WHOLE_LINE], true);
+        let (text, unfinished) = taken(&mut lines).unwrap();
+        assert_eq!((text.len(), unfinished), (WHOLE_LINE + 2, true));
+        lines.content(b"end\n", false);
+        assert_eq!(taken(&mut lines), Some(("end\n".into(), false)));
+    }
+}

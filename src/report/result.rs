@@ -1,0 +1,192 @@
+//! The result file: what a caller reads instead of guessing from the exit code, which a container
+//! may have chosen. It holds no environment and no manifest.
+
+use std::{
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
+    path::{Path, PathBuf},
+};
+
+use serde_json::{Value, json};
+
+use crate::core::{
+    exit,
+    job::JobView,
+    machine::{Cleanup, Ended},
+    outcome::{Outcome, Verdict},
+};
+
+/// Where the result goes, if anywhere, and what does not change during the run.
+#[derive(Debug, Clone)]
+pub struct ResultFile {
+    path: Option<PathBuf>,
+    namespace: String,
+    run_id: String,
+}
+
+impl ResultFile {
+    /// A file at this path; an old one is removed, so that a caller never reads yesterday's result.
+    ///
+    /// # Errors
+    /// The old file cannot be removed.
+    pub fn begin(path: Option<PathBuf>) -> io::Result<Self> {
+        if let Some(path) = &path {
+            match fs::remove_file(path) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
+            }
+        }
+        Ok(Self {
+            path,
+            namespace: String::new(),
+            run_id: String::new(),
+        })
+    }
+
+    /// The path, for messages.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
+    /// What the Job will be known by.
+    pub fn about(&mut self, namespace: &str, run_id: &str) {
+        namespace.clone_into(&mut self.namespace);
+        run_id.clone_into(&mut self.run_id);
+    }
+
+    /// The Job exists; its outcome is open.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn created(&self, job: &JobView) -> io::Result<()> {
+        self.write(|| {
+            let mut document = document(None);
+            document["job"] = self.job(job, true);
+            document
+        })
+    }
+
+    /// The run is over.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn ended(&self, ended: &Ended) -> io::Result<()> {
+        self.write(|| {
+            let mut document = document(Some(&ended.verdict));
+            if let Some(job) = &ended.job {
+                let running = ended.verdict.job_unfinished && ended.verdict.outcome != Outcome::Deleted;
+                document["job"] = self.job(job, running);
+            }
+            document["cleanup"] = match &ended.cleanup {
+                Cleanup::Nothing => Value::Null,
+                Cleanup::Kept => json!({"deleted": false, "error": null}),
+                Cleanup::Deleted => json!({"deleted": true, "error": null}),
+                Cleanup::Failed(why) => json!({"deleted": false, "error": why}),
+            };
+            document
+        })
+    }
+
+    /// Nothing was tried.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn refused(&self, verdict: &Verdict) -> io::Result<()> {
+        self.write(|| document(Some(verdict)))
+    }
+
+    fn job(&self, job: &JobView, still_running: bool) -> Value {
+        json!({
+            "name": job.name,
+            "namespace": self.namespace,
+            "uid": job.uid,
+            "run_id": self.run_id,
+            "still_running": still_running,
+        })
+    }
+
+    fn write(&self, document: impl FnOnce() -> Value) -> io::Result<()> {
+        let Some(path) = &self.path else { return Ok(()) };
+        let mut text = serde_json::to_vec_pretty(&document())?;
+        text.push(b'\n');
+        replace(path, &text)
+    }
+}
+
+fn document(verdict: Option<&Verdict>) -> Value {
+    json!({
+        "schema": "kjo.result/v1",
+        "outcome": verdict.map(|v| v.outcome.name()),
+        "exit_code": verdict.map(exit::code),
+        "container_exit_code": verdict.and_then(|v| v.container_exit_code),
+        "reason": verdict.map(|v| v.reason.clone()),
+        "message": verdict.map(|v| v.message.clone()),
+        "hint": verdict.and_then(|v| v.hint.clone()),
+        "job": null,
+        "cleanup": null,
+    })
+}
+
+/// Writes beside the file and renames: a reader sees the old or the new document, never half of one.
+/// Mode 0600.
+fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(name);
+    let written = (|| {
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&temporary)?;
+        file.write_all(text)?;
+        fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // The first error is the one to tell; a leftover may or may not exist.
+        drop(fs::remove_file(&temporary));
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_file_is_private_whole_and_new() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("result.json");
+        fs::write(&path, "yesterday's").unwrap();
+        let mut result = ResultFile::begin(Some(path.clone())).unwrap();
+        assert!(!path.exists());
+        result.about("team", "r1");
+        let job = JobView {
+            name: "etl-x".into(),
+            uid: "u1".into(),
+            ..JobView::default()
+        };
+        result.created(&job).unwrap();
+        insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
+        let verdict = Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(7));
+        let ended = Ended {
+            verdict,
+            job: Some(job),
+            cleanup: Cleanup::Kept,
+        };
+        result.ended(&ended).unwrap();
+        insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing beside it");
+    }
+
+    #[test]
+    fn without_a_path_nothing_is_written() {
+        let result = ResultFile::begin(None).unwrap();
+        result.created(&JobView::default()).unwrap();
+    }
+}

@@ -1,0 +1,155 @@
+//! The wording of what kjo says. Every line names the object it is about; a hint, where there is
+//! one, says what to do. The snapshots of the tests hold these words.
+
+use crate::{
+    core::{
+        duration, exit,
+        log::{memory::Gap, stamp::Stamp},
+        notice::Notice,
+        outcome::{Outcome, Verdict},
+    },
+    spec::Refusal,
+};
+
+/// Puts kjo's name before every line, so that it can be told from the program's where both meet.
+pub(super) fn framed(text: &str) -> String {
+    text.lines().map(|line| format!("kjo: {line}\n")).collect()
+}
+
+/// A refusal before anything was tried.
+pub(super) fn refusal(refusal: &Refusal) -> String {
+    with_hint(format!("error: {}", refusal.message), refusal.hint.as_deref())
+}
+
+/// What a notice says.
+pub(super) fn of(notice: &Notice) -> String {
+    match notice {
+        Notice::Target { server, namespace } => format!("using namespace {namespace} on {server}"),
+        Notice::Adjusted(what) => format!("note: {what}"),
+        Notice::ServerWarning(text) => format!("warning from the API server: {text}"),
+        Notice::CreateDelayed { failure, left } => format!(
+            "the Job cannot be created yet: {failure}; trying for {} more",
+            duration::show(*left)
+        ),
+        Notice::Created { job } => format!("created job/{job}"),
+        Notice::Unscheduled { pod, why } => format!("pod/{pod} is not scheduled: {why}"),
+        Notice::Waiting {
+            pod,
+            container,
+            reason,
+            message,
+        } => format!(
+            "pod/{pod} container {container} is waiting: {}",
+            joined(reason, message)
+        ),
+        Notice::ContainerFailed {
+            pod,
+            container,
+            exit_code,
+            reason,
+        } => {
+            let reason = if reason.is_empty() {
+                String::new()
+            } else {
+                format!(" ({reason})")
+            };
+            format!("pod/{pod} container {container} exited with {exit_code}{reason}")
+        }
+        Notice::PodsDenied(failure) => format!(
+            "the pods may not be watched: {failure}; going on without logs and exit codes\n\
+             hint: allow get, list and watch on pods, as manifests/rbac.yaml does"
+        ),
+        Notice::LogDenied {
+            pod,
+            container,
+            failure,
+        } => format!(
+            "the log of pod/{pod} container {container} may not be read: {failure}; going on without it\n\
+             hint: allow get on pods/log, as manifests/rbac.yaml does"
+        ),
+        Notice::LogGap { pod, container, gap } => format!(
+            "log gap in pod/{pod} container {container}: lines between {} are lost (rotated away by the node)",
+            between(gap)
+        ),
+        Notice::LogUnproven { pod, container } => format!(
+            "the log of pod/{pod} container {container} went away before its end could be read: \
+             its last lines may be missing"
+        ),
+        Notice::Kubelet { pod, container, text } => {
+            format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
+        }
+        Notice::ConnectionLost { failure, budget } => format!(
+            "the API server is out of reach: {failure}; the Job runs on, trying again for {}",
+            duration::show(*budget)
+        ),
+        Notice::ConnectionBack { after } => {
+            format!("the API server is back after {}", duration::show(*after))
+        }
+        Notice::Announced { reason, message } => {
+            format!("the Job is ending: {}; waiting for its pods", joined(reason, message))
+        }
+        Notice::DrainGivenUp { pods } => format!(
+            "giving up on the rest of the logs of {}",
+            pods.iter().map(|p| format!("pod/{p}")).collect::<Vec<_>>().join(", ")
+        ),
+        Notice::PodsUnseen(1) => "1 pod of the Job came and went unseen; its log is not shown".to_owned(),
+        Notice::PodsUnseen(n) => format!("{n} pods of the Job came and went unseen; their logs are not shown"),
+        Notice::StdoutFailed(why) => {
+            format!("stdout cannot be written: {why}; the rest of the logs was thrown away")
+        }
+        Notice::ResultFileFailed { path, why } => format!("the result file {path} cannot be written: {why}"),
+        Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
+        Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
+        Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
+        Notice::DeleteFailed { job, why } => {
+            format!("job/{job} could not be deleted: {why}\nhint: delete it with 'kubectl delete job {job}'")
+        }
+        Notice::Kept { job, unfinished: true } => format!("left job/{job} as it is; its pods may still run"),
+        Notice::Kept { job, unfinished: false } => {
+            format!("kept job/{job}; see it with 'kubectl describe job {job}'")
+        }
+        Notice::Verdict(verdict) => self::verdict(verdict),
+    }
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    let code = exit::code(verdict);
+    let line = match verdict.outcome {
+        Outcome::Succeeded => verdict.message.clone(),
+        Outcome::Refused | Outcome::StartFailed => format!("error: {} (exit code {code})", verdict.message),
+        Outcome::Failed
+        | Outcome::Deadline
+        | Outcome::Infrastructure
+        | Outcome::Deleted
+        | Outcome::Unknown
+        | Outcome::Interrupted(_) => format!("{} (exit code {code})", verdict.message),
+    };
+    with_hint(line, verdict.hint.as_deref())
+}
+
+fn with_hint(text: String, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{text}\nhint: {hint}"),
+        None => text,
+    }
+}
+
+fn joined(reason: &str, message: &str) -> String {
+    match (reason.is_empty(), message.is_empty()) {
+        (_, true) => reason.to_owned(),
+        (true, false) => message.to_owned(),
+        (false, false) => format!("{reason}: {message}"),
+    }
+}
+
+fn between(gap: &Gap) -> String {
+    let show = |stamp: Stamp| {
+        jiff::Timestamp::new(stamp.seconds, i32::try_from(stamp.nanos).unwrap_or(0))
+            .map_or_else(|_| "?".to_owned(), |t| format!("{t:.3}"))
+    };
+    format!("{} and {}", show(gap.from), show(gap.to))
+}
+
+#[cfg(test)]
+#[path = "text_tests.rs"]
+mod tests;

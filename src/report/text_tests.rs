@@ -1,0 +1,151 @@
+//! All of kjo's words in one sitting.
+
+use std::time::Duration;
+
+use super::*;
+use crate::core::{failure::Failure, outcome::Signal};
+
+fn gap() -> Gap {
+    let at = |seconds| Stamp {
+        seconds,
+        nanos: 5_000_000,
+    };
+    Gap {
+        from: at(1_790_000_000),
+        to: at(1_790_000_042),
+    }
+}
+
+#[test]
+fn every_notice() {
+    let lost = || Failure::Lost("connection reset by peer".into());
+    let (pod, container) = (|| "etl-x-abcde".to_owned(), || "main".to_owned());
+    let job = || "etl-x".to_owned();
+    let verdict = |outcome, code| {
+        Notice::Verdict(
+            Verdict::new(outcome, "Reason", "job/etl-x did something")
+                .with_code(code)
+                .with_hint(Some("do that".into())),
+        )
+    };
+    let notices = [
+        Notice::Target {
+            server: "https://127.0.0.1:6443".into(),
+            namespace: "team".into(),
+        },
+        Notice::Adjusted("ttlSecondsAfterFinished raised from 0 to 300".into()),
+        Notice::ServerWarning("metadata.name: this is used in the Pod's hostname".into()),
+        Notice::CreateDelayed {
+            failure: lost(),
+            left: Duration::from_secs(29),
+        },
+        Notice::Created { job: job() },
+        Notice::Unscheduled {
+            pod: pod(),
+            why: "0/1 nodes are available: 1 Insufficient cpu.".into(),
+        },
+        Notice::Waiting {
+            pod: pod(),
+            container: container(),
+            reason: "ImagePullBackOff".into(),
+            message: "Back-off pulling image \"nope\"".into(),
+        },
+        Notice::Waiting {
+            pod: pod(),
+            container: container(),
+            reason: "CrashLoopBackOff".into(),
+            message: String::new(),
+        },
+        Notice::ContainerFailed {
+            pod: pod(),
+            container: container(),
+            exit_code: 1,
+            reason: String::new(),
+        },
+        Notice::ContainerFailed {
+            pod: pod(),
+            container: container(),
+            exit_code: 137,
+            reason: "OOMKilled".into(),
+        },
+        Notice::PodsDenied(lost()),
+        Notice::LogDenied {
+            pod: pod(),
+            container: container(),
+            failure: lost(),
+        },
+        Notice::LogGap {
+            pod: pod(),
+            container: container(),
+            gap: gap(),
+        },
+        Notice::LogUnproven {
+            pod: pod(),
+            container: container(),
+        },
+        Notice::Kubelet {
+            pod: pod(),
+            container: container(),
+            text: "too many open files".into(),
+        },
+        Notice::ConnectionLost {
+            failure: lost(),
+            budget: Duration::from_secs(900),
+        },
+        Notice::ConnectionBack {
+            after: Duration::from_secs(12),
+        },
+        Notice::Announced {
+            reason: "BackoffLimitExceeded".into(),
+            message: "Job has reached the specified backoff limit".into(),
+        },
+        Notice::DrainGivenUp { pods: vec![pod()] },
+        Notice::PodsUnseen(1),
+        Notice::PodsUnseen(2),
+        Notice::StdoutFailed("No space left on device".into()),
+        Notice::ResultFileFailed {
+            path: "/r/x.json".into(),
+            why: "Permission denied".into(),
+        },
+        Notice::Stopping(Signal::Terminate),
+        Notice::Deleted {
+            job: job(),
+            ending: vec![],
+        },
+        Notice::Deleted {
+            job: job(),
+            ending: vec![pod()],
+        },
+        Notice::DeleteFailed {
+            job: job(),
+            why: "the server did not answer in time".into(),
+        },
+        Notice::Kept {
+            job: job(),
+            unfinished: true,
+        },
+        Notice::Kept {
+            job: job(),
+            unfinished: false,
+        },
+        verdict(Outcome::Succeeded, None),
+        verdict(Outcome::Failed, Some(7)),
+        verdict(Outcome::Deadline, None),
+        verdict(Outcome::StartFailed, None),
+        verdict(Outcome::Infrastructure, None),
+        verdict(Outcome::Deleted, None),
+        verdict(Outcome::Unknown, None),
+        verdict(Outcome::Interrupted(Signal::Interrupt), None),
+        verdict(Outcome::Refused, None),
+    ];
+    let said: String = notices.iter().map(|n| framed(&of(n))).collect();
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn a_refusal() {
+    insta::assert_snapshot!(framed(&refusal(&Refusal::new("job.yaml is empty", "give a file with one Job"))), @r"
+    kjo: error: job.yaml is empty
+    kjo: hint: give a file with one Job
+    ");
+}

@@ -1,0 +1,67 @@
+//! Signals as inputs. SIGINT, SIGTERM and SIGHUP stop a run; one that was ignored when kjo started
+//! stays ignored (`nohup kjo run …`, a background job of a shell).
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
+
+use crate::core::outcome::Signal;
+
+const STOPPING: [(Signal, fn() -> SignalKind, u32); 3] = [
+    (Signal::Interrupt, SignalKind::interrupt, 2),
+    (Signal::Terminate, SignalKind::terminate, 15),
+    (Signal::Hangup, SignalKind::hangup, 1),
+];
+
+/// Listens for the signals that stop a run. `status` is the text of `/proc/self/status`, read before
+/// anything else was done; without it (macOS) no signal is taken for ignored.
+///
+/// # Errors
+/// The process may not install handlers.
+pub fn listen(status: Option<&str>) -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
+    let (sender, receiver) = mpsc::unbounded_channel();
+    for (stop, kind, number) in STOPPING {
+        // SIGTERM is never ignored: nohup ignores SIGHUP, shells ignore SIGINT for background jobs.
+        if stop != Signal::Terminate && ignored(status.unwrap_or_default(), number) {
+            continue;
+        }
+        let mut stream = signal(kind())?;
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() {
+                if sender.send(stop).is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    // Its own sender would keep the channel open; without any signal it stays so all the same.
+    tokio::spawn(async move {
+        sender.closed().await;
+    });
+    Ok(receiver)
+}
+
+/// Whether the mask `SigIgn:` of proc(5) holds this signal.
+fn ignored(status: &str, number: u32) -> bool {
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok())
+        .is_some_and(|mask| mask >> (number - 1) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_mask_of_ignored_signals() {
+        let status = "Name:\tkjo\nSigIgn:\t0000000000001003\nSigCgt:\t0000000000004000\n";
+        assert!(ignored(status, 1));
+        assert!(ignored(status, 2));
+        assert!(!ignored(status, 15));
+        assert!(!ignored("", 1));
+    }
+}
