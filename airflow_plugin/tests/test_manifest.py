@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def test_documents_become_json_in_a_yaml_stream() -> None:
     parts = encode(documents).decode().split("---\n")
     assert [json.loads(part) for part in parts] == documents
     assert "😀" in parts[0]
+
+
+def test_characters_that_yaml_refuses_are_escaped() -> None:
+    document = {"a": "\x7f\x85\x9f\u2028\u2029\ufeff\uffff", "b": "\t\x00\xa0\ufffd😀"}
+    encoded = encode(document)
+    assert json.loads(encoded) == document
+    assert rb"\u007f\u0085\u009f\u2028\u2029\ufeff\uffff" in encoded
+    # What YAML calls printable, apart from the ends of lines.
+    assert not re.search(
+        "[^\n\x20-\x7e\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]", encoded.decode()
+    )
 
 
 @pytest.mark.parametrize(

@@ -62,8 +62,11 @@ def test_a_container_may_end_with_a_code_of_kjos(tmp_path: Path, code: int) -> N
 
 
 def test_the_details_of_the_result_are_told(tmp_path: Path) -> None:
-    result = {"outcome": "failed", "reason": "OOMKilled", "message": "limit 64Mi"}
-    expected = "kjo: the Job failed: container exit code 137 (OOMKilled: limit 64Mi)"
+    result = {"outcome": "failed", "reason": "OOMKilled"}
+    expected = "kjo: the Job failed: container exit code 137 (OOMKilled)"
+    assert str(outcome_of(tmp_path, 137, result)) == expected
+    result["message"] = "container base was OOMKilled"
+    expected = "kjo: the Job failed: container exit code 137 (container base was OOMKilled)"
     assert str(outcome_of(tmp_path, 137, result)) == expected
 
 

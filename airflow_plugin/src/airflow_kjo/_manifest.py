@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 Document: TypeAlias = Mapping[str, Any]
 JobYaml: TypeAlias = str | Document | Sequence[Document]
+
+# What JSON allows in a string and YAML refuses there, or takes for the end of a line.
+_NOT_PLAIN_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
 
 PATH_ENDINGS = (".yaml", ".yml", ".json")
 
@@ -49,8 +53,9 @@ def _encode_document(document: object, where: str) -> bytes:
     if not isinstance(document, Mapping):
         raise ValueError(f"{where} must be a dict, not {type(document).__name__}")
     try:
-        # Not escaped to ASCII: JSON's pairs of surrogates are not YAML.
+        # Not escaped to ASCII as a whole: JSON's pairs of surrogates are not YAML.
         text = json.dumps(document, ensure_ascii=False, allow_nan=False, default=_mapping)
+        text = _NOT_PLAIN_IN_YAML.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{where} cannot be written as JSON: {error}") from error
     return text.encode() + b"\n"

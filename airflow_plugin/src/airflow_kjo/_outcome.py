@@ -87,13 +87,14 @@ def read(returncode: int, result_file: Path) -> Outcome:
     if not isinstance(outcome, str):
         # Also while the Job still runs: the file is written when there is a Job, and at the end.
         outcome = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
-    details = [result.get("reason"), result.get("message"), trouble]
+    # The message is a sentence that has the reason in it.
+    detail = result.get("message") or result.get("reason") or trouble
     return Outcome(
         exit_code,
         outcome if returncode >= 0 else "unknown",
         job if isinstance(job, dict) else {},
         code if isinstance(code, int) else None,
-        ": ".join(text for text in details if isinstance(text, str) and text),
+        detail if isinstance(detail, str) else "",
         -returncode if returncode < 0 else None,
     )
 
