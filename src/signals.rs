@@ -8,10 +8,10 @@ use tokio::{
 
 use crate::core::outcome::Signal;
 
-const STOPPING: [(Signal, fn() -> SignalKind, u32); 3] = [
-    (Signal::Interrupt, SignalKind::interrupt, 2),
-    (Signal::Terminate, SignalKind::terminate, 15),
-    (Signal::Hangup, SignalKind::hangup, 1),
+const STOPPING: [(Signal, SignalKind); 3] = [
+    (Signal::Interrupt, SignalKind::interrupt()),
+    (Signal::Terminate, SignalKind::terminate()),
+    (Signal::Hangup, SignalKind::hangup()),
 ];
 
 /// Listens for the signals that stop a run. `status` is the text of `/proc/self/status`, read before
@@ -21,12 +21,12 @@ const STOPPING: [(Signal, fn() -> SignalKind, u32); 3] = [
 /// The process may not install handlers.
 pub fn listen(status: Option<&str>) -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
     let (sender, receiver) = mpsc::unbounded_channel();
-    for (stop, kind, number) in STOPPING {
+    for (stop, kind) in STOPPING {
         // SIGTERM is never ignored: nohup ignores SIGHUP, shells ignore SIGINT for background jobs.
-        if stop != Signal::Terminate && ignored(status.unwrap_or_default(), number) {
+        if stop != Signal::Terminate && ignored(status.unwrap_or_default(), kind.as_raw_value()) {
             continue;
         }
-        let mut stream = signal(kind())?;
+        let mut stream = signal(kind)?;
         let sender = sender.clone();
         tokio::spawn(async move {
             while stream.recv().await.is_some() {
@@ -44,7 +44,7 @@ pub fn listen(status: Option<&str>) -> std::io::Result<mpsc::UnboundedReceiver<S
 }
 
 /// Whether the mask `SigIgn:` of proc(5) holds this signal.
-fn ignored(status: &str, number: u32) -> bool {
+fn ignored(status: &str, number: i32) -> bool {
     status
         .lines()
         .find_map(|line| line.strip_prefix("SigIgn:"))

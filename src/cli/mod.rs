@@ -27,11 +27,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             } else {
                 exit::SUCCESS
             };
-            return match error.print() {
-                Ok(()) => ExitCode::from(code),
-                // `kjo --help | head -1`: the reader has seen enough.
-                Err(_) => ExitCode::from(code),
-            };
+            // An error of printing is none: `kjo --help | head -1` has seen enough.
+            drop(error.print());
+            return ExitCode::from(code);
         }
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

@@ -102,9 +102,9 @@ async fn attempt(
     let plan = plan(&settings, &prepared, &run_id)?;
     let (output, pieces) = Output::new();
     report::stdout(pieces);
-    let shell = shell(cluster, prepared, output, reporter, result);
+    let shell = shell(cluster.clone(), prepared, output, reporter, result);
     let ended = driver::drive(plan, shell, signals, started).await;
-    if let Err(e) = result.ended(&ended) {
+    if let Err(e) = result.ended(&ended, cluster.requests()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
     Ok(exit::code(&ended.verdict))

@@ -14,20 +14,28 @@ const BODY_LIMIT: usize = 256 * 1024;
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A request that got no answer: was it sent, and may another be?
-pub(super) fn failure(error: kube::Error) -> Failure {
-    let text = chain(&error);
+pub(super) fn failure(error: &kube::Error) -> Failure {
+    let text = chain(error);
     // rustls says so of certificates that are unknown, expired or for another host; the user has to
     // act, waiting heals none of them.
     if text.contains("invalid peer certificate") || text.contains("UnsupportedCertVersion") {
         return Failure::Setup(format!("the server's certificate is not trusted: {text}"));
     }
-    match error {
-        kube::Error::Auth(_) => Failure::Setup(format!("no credentials: {text}")),
-        kube::Error::Service(error) => match error.downcast_ref::<hyper_util::client::legacy::Error>() {
-            Some(e) if e.is_connect() => Failure::Unreachable(text),
-            Some(_) | None => Failure::Lost(text),
-        },
-        _ => Failure::Lost(text),
+    if let kube::Error::Auth(_) = error {
+        return Failure::Setup(format!("no credentials: {text}"));
+    }
+    let never_sent = if let kube::Error::Service(error) = error {
+        error
+            .downcast_ref::<hyper_util::client::legacy::Error>()
+            .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    } else {
+        false
+    };
+
+    if never_sent {
+        Failure::Unreachable(text)
+    } else {
+        Failure::Lost(text)
     }
 }
 
@@ -83,7 +91,7 @@ pub(super) async fn refused(response: Response<Body>) -> Failure {
         // The code alone says enough.
         Ok(Err(_)) | Err(_) => bytes::Bytes::new(),
     };
-    Failure::Answered(status(code, retry_after, &bytes))
+    Failure::Answered(Box::new(status(code, retry_after, &bytes)))
 }
 
 /// A `Status` from its JSON, or from whatever text a proxy sent instead.

@@ -20,7 +20,8 @@ use crate::spec::Refusal;
 
 /// Below the idle limits of the load balancers that forget flows (AWS NLB: 350 s, others: 60 s).
 const KEEPALIVE: Duration = Duration::from_secs(30);
-const CONNECT_WITHIN: Duration = Duration::from_secs(15);
+/// A connection that is not made by then is tried anew.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where to look for a cluster, and in what order nothing else says.
 #[derive(Debug, Clone, Default)]
@@ -55,8 +56,8 @@ impl Where {
     /// No configuration at all; a file that cannot be read; no such context.
     pub async fn find(&self) -> Result<Connection, Refusal> {
         let mut config = match self.kubeconfig()? {
-            Some(kubeconfig) => self.from_kubeconfig(kubeconfig).await?,
-            None => self.from_pod()?,
+            Some(kubeconfig) => self.of_kubeconfig(kubeconfig).await?,
+            None => self.of_pod()?,
         };
         if let (Some(host), Some(_)) = (config.cluster_url.host(), &config.proxy_url)
             && proxy::excluded(host, config.cluster_url.port_u16().unwrap_or(443), &self.no_proxy)
@@ -109,7 +110,7 @@ impl Where {
         Ok(merged.filter(|k| !k.contexts.is_empty() || self.context.is_some() || !self.in_pod))
     }
 
-    async fn from_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<Config, Refusal> {
+    async fn of_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<Config, Refusal> {
         let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
         let chosen = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let Some(chosen) = chosen.filter(|c| !c.is_empty()) else {
@@ -136,7 +137,7 @@ impl Where {
         })
     }
 
-    fn from_pod(&self) -> Result<Config, Refusal> {
+    fn of_pod(&self) -> Result<Config, Refusal> {
         if !self.in_pod {
             return Err(Refusal::new(
                 "there is no cluster to talk to: no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config), \

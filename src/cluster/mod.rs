@@ -76,7 +76,7 @@ impl Cluster {
         let response = tokio::time::timeout(within, self.client.send(request))
             .await
             .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?
-            .map_err(answer::failure)?;
+            .map_err(|e| answer::failure(&e))?;
         if response.status().is_client_error() || response.status().is_server_error() {
             return Err(answer::refused(response).await);
         }

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 use super::{ANSWER_WITHIN, Cluster, answer, jobs::of_job, uri::with_query};
 use crate::core::{
     backoff::Jitter,
-    failure::Failure,
+    failure::{Failure, Status},
     job::JobView,
     machine::Seen,
     pod::PodView,
@@ -192,10 +192,7 @@ where
         if code == 410 || status.reason == "Expired" || status.reason == "Gone" {
             return Err(End::Expired);
         }
-        return Err(End::Failed(Failure::Answered(crate::core::failure::Status {
-            code,
-            ..status
-        })));
+        return Err(End::Failed(Failure::Answered(Box::new(Status { code, ..status }))));
     }
     let versioned: Versioned = serde_json::from_str(object).map_err(unreadable)?;
     if event.kind != "BOOKMARK" {

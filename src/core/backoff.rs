@@ -53,6 +53,7 @@ impl Jitter {
     }
 
     /// A second, independent source, for another task.
+    #[must_use]
     pub fn fork(&mut self) -> Self {
         Self(self.next())
     }

@@ -106,7 +106,7 @@ mod tests {
     use crate::core::pod::State;
 
     fn at(second: i64) -> Option<Timestamp> {
-        Some(Timestamp::from_second(second).unwrap())
+        Timestamp::from_second(second).ok()
     }
 
     fn ended(code: i32, second: i64) -> Termination {

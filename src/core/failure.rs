@@ -17,7 +17,7 @@ pub enum Failure {
     Setup(String),
     /// The server answered with a `Status`.
     #[error("{0}")]
-    Answered(Status),
+    Answered(Box<Status>),
 }
 
 /// An error answer of the API server (`meta/v1` Status, or what a proxy sent in its place).
@@ -145,12 +145,12 @@ mod tests {
     use super::*;
 
     fn answered(code: u16, reason: &str, message: &str) -> Failure {
-        Failure::Answered(Status {
+        Failure::Answered(Box::new(Status {
             code,
             reason: reason.into(),
             message: message.into(),
             ..Status::default()
-        })
+        }))
     }
 
     #[test]

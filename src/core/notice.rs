@@ -147,6 +147,8 @@ pub enum Notice {
     DeleteFailed {
         /// Its name.
         job: String,
+        /// Its namespace.
+        namespace: String,
         /// What went wrong.
         why: String,
     },
@@ -154,6 +156,8 @@ pub enum Notice {
     Kept {
         /// Its name.
         job: String,
+        /// Its namespace.
+        namespace: String,
         /// It has not finished.
         unfinished: bool,
     },

@@ -68,13 +68,14 @@ impl ResultFile {
         })
     }
 
-    /// The run is over.
+    /// The run is over, after so many requests.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn ended(&self, ended: &Ended) -> io::Result<()> {
+    pub fn ended(&self, ended: &Ended, requests: u64) -> io::Result<()> {
         self.write(|| {
             let mut document = document(Some(&ended.verdict));
+            document["api"] = json!({"requests": requests});
             if let Some(job) = &ended.job {
                 let running = ended.verdict.job_unfinished && ended.verdict.outcome != Outcome::Deleted;
                 document["job"] = self.job(job, running);
@@ -126,6 +127,7 @@ fn document(verdict: Option<&Verdict>) -> Value {
         "hint": verdict.and_then(|v| v.hint.clone()),
         "job": null,
         "cleanup": null,
+        "api": null,
     })
 }
 
@@ -178,7 +180,7 @@ mod tests {
             job: Some(job),
             cleanup: Cleanup::Kept,
         };
-        result.ended(&ended).unwrap();
+        result.ended(&ended, 7).unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing beside it");

@@ -101,12 +101,14 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
-        Notice::DeleteFailed { job, why } => {
-            format!("job/{job} could not be deleted: {why}\nhint: delete it with 'kubectl delete job {job}'")
-        }
-        Notice::Kept { job, unfinished: true } => format!("left job/{job} as it is; its pods may still run"),
-        Notice::Kept { job, unfinished: false } => {
-            format!("kept job/{job}; see it with 'kubectl describe job {job}'")
+        Notice::DeleteFailed { job, namespace, why } => format!(
+            "job/{job} could not be deleted: {why}\nhint: delete it with 'kubectl delete job {job} -n {namespace}'"
+        ),
+        Notice::Kept {
+            job, unfinished: true, ..
+        } => format!("left job/{job} as it is; its pods may still run"),
+        Notice::Kept { job, namespace, .. } => {
+            format!("kept job/{job}; see it with 'kubectl describe job {job} -n {namespace}'")
         }
         Notice::Verdict(verdict) => self::verdict(verdict),
     }

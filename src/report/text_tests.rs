@@ -17,6 +17,7 @@ fn gap() -> Gap {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one of each, in one sitting")]
 fn every_notice() {
     let lost = || Failure::Lost("connection reset by peer".into());
     let (pod, container) = (|| "etl-x-abcde".to_owned(), || "main".to_owned());
@@ -118,14 +119,17 @@ fn every_notice() {
         },
         Notice::DeleteFailed {
             job: job(),
+            namespace: "team".into(),
             why: "the server did not answer in time".into(),
         },
         Notice::Kept {
             job: job(),
+            namespace: "team".into(),
             unfinished: true,
         },
         Notice::Kept {
             job: job(),
+            namespace: "team".into(),
             unfinished: false,
         },
         verdict(Outcome::Succeeded, None),

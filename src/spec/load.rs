@@ -69,6 +69,8 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Value>, Refusal> {
         let what = e.without_snippet().to_string();
         // The parser repeats the place behind its sentence.
         let what = what.split(" at line ").next().unwrap_or_default();
+        // Advice for programmers, not for authors of manifests.
+        let what = what.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
         Refusal::new(
             format!("{source} is not valid YAML: line {line}, column {column}: {what}{shown}"),
             "correct the file at this place",
@@ -121,7 +123,7 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let refusal = job("job.yaml", text.as_bytes()).expect_err(text);
-        format!("{refusal}\nhint: {}", refusal.hint.unwrap_or_default())
+        format!("{refusal}\nhint: {}", refusal.hint.clone().unwrap_or_default())
     }
 
     #[test]

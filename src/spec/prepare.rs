@@ -204,8 +204,8 @@ mod tests {
         }
     }
 
-    fn job(spec: Value) -> Value {
-        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "etl"}, "spec": spec})
+    fn job(spec: impl Into<Value>) -> Value {
+        json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "etl"}, "spec": spec.into()})
     }
 
     fn run_id() -> RunId {

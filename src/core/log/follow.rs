@@ -155,10 +155,10 @@ mod tests {
     }
 
     fn answered(code: u16) -> End {
-        End::Failed(Failure::Answered(Status {
+        End::Failed(Failure::Answered(Box::new(Status {
             code,
             ..Status::default()
-        }))
+        })))
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following};
+use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following, interrupted};
 use crate::core::{
     backoff::{Backoff, Jitter},
     failure::{AfterCreate, Failure},
@@ -11,6 +11,9 @@ use crate::core::{
     notice::Notice,
     outcome::{Outcome, Signal, Verdict},
 };
+
+/// Longer than a connection takes to be given up.
+const IN_FLIGHT: Duration = Duration::from_secs(6);
 
 #[derive(Debug)]
 pub(super) struct Creating {
@@ -53,10 +56,20 @@ impl Creating {
 
     pub(super) fn due(&self) -> Option<(Duration, &'static str)> {
         let request = self.next.map(|(at, _)| (at, "create again"));
-        [request, Some((self.until, "connect timeout"))]
+        [request, Some((self.limit(), "connect timeout"))]
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// When to give up. A request that is under way gets a little longer: it may just be making the
+    /// Job, and no answer at all is the worst end.
+    fn limit(&self) -> Duration {
+        if self.next.is_none() {
+            self.until + IN_FLIGHT
+        } else {
+            self.until
+        }
     }
 }
 
@@ -82,7 +95,7 @@ impl Machine {
                     creating.uncertain = false;
                 }
                 match self.stopped {
-                    Some((signal, _)) => self.finish(self.interrupted(signal), Cleanup::Nothing),
+                    Some((signal, _)) => self.finish(interrupted(signal), Cleanup::Nothing),
                     None => vec![Action::Create],
                 }
             }
@@ -122,7 +135,7 @@ impl Machine {
         self.stage = Stage::Following(Following::default());
         if let Some((signal, _)) = self.stopped {
             // The delete goes first; watching tells when the pods have ended.
-            actions.extend(self.conclude(self.interrupted(signal), now));
+            actions.extend(self.conclude(interrupted(signal), now));
         }
         actions.extend(watches);
         actions
@@ -137,7 +150,7 @@ impl Machine {
         if let Some((signal, _)) = stopped
             && !creating.uncertain
         {
-            return self.finish(self.interrupted(signal), Cleanup::Nothing);
+            return self.finish(interrupted(signal), Cleanup::Nothing);
         }
         let pause = creating.backoff.next(failure.retry_after());
         creating.next = Some((now + pause, request));
@@ -157,7 +170,7 @@ impl Machine {
         let Stage::Creating(creating) = &mut self.stage else {
             return Vec::new();
         };
-        if stopped.is_some_and(|(_, by)| now >= by) || now >= creating.until {
+        if stopped.is_some_and(|(_, by)| now >= by) || now >= creating.limit() {
             return self.give_up_creating();
         }
         if let Some(limit) = timeout.filter(|limit| now >= *limit) {
@@ -176,7 +189,7 @@ impl Machine {
     /// Before anything was sent the run is simply over; a create that is under way is waited for, so
     /// that what it makes can be deleted.
     pub(super) fn stop_creating(&mut self, signal: Signal) -> Vec<Action> {
-        let verdict = self.interrupted(signal);
+        let verdict = interrupted(signal);
         let Stage::Creating(creating) = &mut self.stage else {
             return Vec::new();
         };
@@ -197,15 +210,18 @@ impl Machine {
         };
         // A request without an answer may still take effect.
         let in_flight = creating.next.is_none();
-        let uncertain = creating.uncertain || (in_flight && creating.last.is_some()) || in_flight;
+        let uncertain = creating.uncertain || in_flight;
         let why = creating
             .last
             .as_ref()
             .map_or_else(|| "no answer".to_owned(), ToString::to_string);
         let job = &self.plan.job;
-        let look = format!("look with 'kubectl get job {job}' and delete it if it is there");
+        let look = format!(
+            "look with 'kubectl get job {job} -n {}' and delete it if it is there",
+            self.plan.namespace
+        );
         if let Some((signal, _)) = self.stopped {
-            let verdict = self.interrupted(signal);
+            let verdict = interrupted(signal);
             if !uncertain {
                 return self.finish(verdict, Cleanup::Nothing);
             }

@@ -105,16 +105,24 @@ impl Machine {
         };
         let kept = match verdict.outcome {
             Outcome::Deleted => Cleanup::Deleted,
-            _ => Cleanup::Kept,
+            Outcome::Succeeded
+            | Outcome::Failed
+            | Outcome::Deadline
+            | Outcome::StartFailed
+            | Outcome::Infrastructure
+            | Outcome::Unknown
+            | Outcome::Interrupted(_)
+            | Outcome::Refused => Cleanup::Kept,
         };
         let mut actions = Vec::new();
         if let Outcome::Interrupted(signal) = verdict.outcome {
             actions.push(Action::Say(Notice::Stopping(signal)));
         }
         let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
-        let drain_by = match verdict.outcome {
-            Outcome::Unknown => now,
-            _ => self.bounded(now + grace),
+        let drain_by = if verdict.outcome == Outcome::Unknown {
+            now
+        } else {
+            self.bounded(now + grace)
         };
         let removal = if delete_now {
             self.removal(Propagation::Foreground, now)
@@ -231,7 +239,7 @@ impl Machine {
                 self.log_news(stream, news)
             }
             Input::Job(seen) => {
-                self.job_while_ending(seen);
+                self.job_while_ending(&seen);
                 Vec::new()
             }
             Input::Pods(seen) => self.pods_while_ending(seen, now),
@@ -258,8 +266,8 @@ impl Machine {
         actions
     }
 
-    fn job_while_ending(&mut self, seen: Seen<JobView>) {
-        let gone = match &seen {
+    fn job_while_ending(&mut self, seen: &Seen<JobView>) {
+        let gone = match seen {
             Seen::One(job) | Seen::Gone(job) if !self.is_ours(job) => true,
             Seen::Gone(_) => true,
             Seen::All(jobs) => !jobs.iter().any(|job| self.is_ours(job)),
@@ -431,7 +439,7 @@ impl Machine {
     /// Says how it ended, and ends.
     fn close(&mut self, cleanup: Cleanup) -> Vec<Action> {
         let verdict = self.verdict();
-        let job = self.plan.job.clone();
+        let (job, namespace) = (self.plan.job.clone(), self.plan.namespace.clone());
         let about_job = match &cleanup {
             Cleanup::Nothing => None,
             Cleanup::Deleted if verdict.outcome == Outcome::Deleted => None,
@@ -441,9 +449,14 @@ impl Machine {
             }),
             Cleanup::Kept => Some(Notice::Kept {
                 job,
+                namespace,
                 unfinished: verdict.job_unfinished,
             }),
-            Cleanup::Failed(why) => Some(Notice::DeleteFailed { job, why: why.clone() }),
+            Cleanup::Failed(why) => Some(Notice::DeleteFailed {
+                job,
+                namespace,
+                why: why.clone(),
+            }),
         };
         let mut actions: Vec<Action> = about_job.map(Action::Say).into_iter().collect();
         actions.extend(self.finish(verdict, cleanup));

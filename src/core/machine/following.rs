@@ -16,6 +16,7 @@ use crate::core::{
 
 /// What is waited for beyond the pods' grace when a Job has announced its end.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
+const TELL_ANNOUNCED_AFTER: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Default)]
 pub(super) struct Following {
@@ -23,9 +24,17 @@ pub(super) struct Following {
     lost: Lost,
     outage: Option<Duration>,
     /// Until when an announced end is waited for.
-    announced: Option<Duration>,
+    announced: Option<Announced>,
     /// The Job seems gone: it is read to be sure, again at this time.
     missing: Option<Missing>,
+}
+
+/// The Job has said how it will end.
+#[derive(Debug)]
+struct Announced {
+    until: Duration,
+    /// When to tell, if it is still waiting then; most are done in a second.
+    tell: Option<(Duration, Notice)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,7 +57,10 @@ impl Following {
             .and_then(|m| m.next)
             .map(|at| (at, "read the Job"));
         let outage = self.outage.map(|since| (since + plan.outage_budget, "outage budget"));
-        let announced = self.announced.map(|at| (at, "announced end"));
+        let announced = self
+            .announced
+            .as_ref()
+            .map(|a| (a.tell.as_ref().map_or(a.until, |(at, _)| *at), "announced end"));
         [read, outage, announced].into_iter().flatten().min()
     }
 }
@@ -110,14 +122,18 @@ impl Machine {
         };
         match announced {
             Some(condition) if following.announced.is_none() => {
-                following.announced = Some(now + grace + STUCK_AFTER);
-                vec![Action::Say(Notice::Announced {
+                let notice = Notice::Announced {
                     reason: condition.reason,
                     message: condition.message,
-                })]
+                };
+                following.announced = Some(Announced {
+                    until: now + grace + STUCK_AFTER,
+                    tell: Some((now + TELL_ANNOUNCED_AFTER, notice)),
+                });
             }
-            Some(_) | None => Vec::new(),
+            Some(_) | None => {}
         }
+        Vec::new()
     }
 
     /// Deleted is believed only from a fresh read.
@@ -276,8 +292,13 @@ impl Machine {
             .on_unfinished_job();
             return self.conclude(verdict, now);
         }
-        if following.announced.is_some_and(|at| now >= at) {
-            return self.conclude_announced(now);
+        if let Some(announced) = &mut following.announced {
+            if now >= announced.until {
+                return self.conclude_announced(now);
+            }
+            if let Some((_, notice)) = announced.tell.take_if(|(at, _)| now >= *at) {
+                return vec![Action::Say(notice)];
+            }
         }
         if let Some(missing) = following
             .missing

@@ -91,14 +91,12 @@ impl Machine {
 
     /// Takes what has happened at `now` and says what to do, in this order.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
-        match input {
-            Input::Signal(signal) => self.signalled(signal, now),
-            Input::Warning(text) => vec![Action::Say(Notice::ServerWarning(text))],
-            input => self.staged(input, now),
+        if let Input::Signal(signal) = input {
+            return self.signalled(signal, now);
         }
-    }
-
-    fn staged(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        if let Input::Warning(text) = input {
+            return vec![Action::Say(Notice::ServerWarning(text))];
+        }
         match self.stage {
             Stage::Creating(_) => self.creating(input, now),
             Stage::Following(_) => self.following(input, now),
@@ -115,19 +113,10 @@ impl Machine {
         self.stopped = Some((signal, now + SIGNAL_BUDGET));
         match self.stage {
             Stage::Creating(_) => self.stop_creating(signal),
-            Stage::Following(_) => self.conclude(self.interrupted(signal), now),
+            Stage::Following(_) => self.conclude(interrupted(signal), now),
             Stage::Ending(_) => self.hurry(now),
             Stage::Over => Vec::new(),
         }
-    }
-
-    fn interrupted(&self, signal: Signal) -> Verdict {
-        Verdict::new(
-            Outcome::Interrupted(signal),
-            signal.name(),
-            format!("stopped by {}", signal.name()),
-        )
-        .on_unfinished_job()
     }
 
     /// The run is over; nothing more is waited for.
@@ -142,6 +131,15 @@ impl Machine {
             })),
         ]
     }
+}
+
+fn interrupted(signal: Signal) -> Verdict {
+    Verdict::new(
+        Outcome::Interrupted(signal),
+        signal.name(),
+        format!("stopped by {}", signal.name()),
+    )
+    .on_unfinished_job()
 }
 
 #[cfg(test)]

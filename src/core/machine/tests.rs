@@ -1,1 +1,633 @@
+//! Scenes from the life of a run, and its laws over random histories.
 
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::core::{
+    exit,
+    failure::{Failure, Status},
+    job::{Condition, ConditionKind},
+    log::follow::Complete,
+    pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
+};
+
+const UID: &str = "job-uid";
+
+fn plan() -> Plan {
+    Plan {
+        job: "etl-x".into(),
+        namespace: "team".into(),
+        run_id: "r1".into(),
+        shown: vec!["main".into()],
+        delete: DeletePolicy::OnSuccess,
+        timeout: None,
+        connect_timeout: Duration::from_secs(30),
+        outage_budget: Duration::from_secs(900),
+        seed: 1,
+    }
+}
+
+fn job(condition: Option<(ConditionKind, &str)>) -> JobView {
+    JobView {
+        name: "etl-x".into(),
+        uid: UID.into(),
+        run_id: Some("r1".into()),
+        parallelism: 1,
+        conditions: condition
+            .map(|(kind, reason)| Condition {
+                kind,
+                is_true: true,
+                reason: reason.into(),
+                message: String::new(),
+                at: None,
+            })
+            .into_iter()
+            .collect(),
+        ..JobView::default()
+    }
+}
+
+fn complete() -> JobView {
+    JobView {
+        succeeded: 1,
+        ..job(Some((ConditionKind::Complete, "CompletionsReached")))
+    }
+}
+
+fn failed() -> JobView {
+    JobView {
+        failed: 1,
+        ..job(Some((ConditionKind::Failed, "BackoffLimitExceeded")))
+    }
+}
+
+fn pod(state: State) -> PodView {
+    let phase = match &state {
+        State::Terminated(t) if t.exit_code == 0 => Phase::Succeeded,
+        State::Terminated(_) => Phase::Failed,
+        State::Waiting { .. } | State::Running { .. } => Phase::Unfinished,
+    };
+    PodView {
+        name: "etl-x-abc".into(),
+        uid: "pod-uid".into(),
+        owner_uid: Some(UID.into()),
+        phase,
+        grace_seconds: 30,
+        containers: vec![ContainerView {
+            name: "main".into(),
+            kind: ContainerKind::Main,
+            state,
+            last: None,
+        }],
+        ..PodView::default()
+    }
+}
+
+fn running() -> PodView {
+    pod(State::Running { id: "c://1".into() })
+}
+
+fn ended(exit_code: i32) -> PodView {
+    pod(State::Terminated(Termination {
+        id: "c://1".into(),
+        exit_code,
+        ..Termination::default()
+    }))
+}
+
+fn answered(code: u16, reason: &str) -> Failure {
+    Failure::Answered(Box::new(Status {
+        code,
+        reason: reason.into(),
+        ..Status::default()
+    }))
+}
+
+fn done(stream: u32) -> Input {
+    Input::Log(
+        StreamId(stream),
+        LogNews::Done {
+            complete: Complete::Yes,
+            lines: 1,
+            bytes: 1,
+        },
+    )
+}
+
+/// A run on a fake clock.
+struct Run {
+    machine: Machine,
+    now: Duration,
+    log: Vec<Action>,
+}
+
+impl Run {
+    fn new(plan: Plan) -> Self {
+        let (machine, log) = Machine::start(plan, Duration::ZERO);
+        Self {
+            machine,
+            now: Duration::ZERO,
+            log,
+        }
+    }
+
+    /// A run whose Job exists and has one running pod.
+    fn streaming(plan: Plan) -> Self {
+        let mut run = Self::new(plan);
+        run.input(Input::Created(Ok(job(None))));
+        run.input(Input::Pods(Seen::All(vec![running()])));
+        run
+    }
+
+    fn input(&mut self, input: Input) -> &mut Self {
+        let actions = self.machine.handle(input, self.now);
+        self.log.extend(actions);
+        self
+    }
+
+    /// Lets time pass up to the machine's own next date.
+    fn wait(&mut self) -> &mut Self {
+        let (at, _) = self.machine.due().expect("the run waits for ever");
+        self.now = self.now.max(at);
+        self.input(Input::Due)
+    }
+
+    /// Lets `seconds` pass, with every date on the way.
+    fn pass(&mut self, seconds: u64) -> &mut Self {
+        let until = self.now + Duration::from_secs(seconds);
+        while let Some((at, _)) = self.machine.due().filter(|(at, _)| *at <= until) {
+            self.now = self.now.max(at);
+            self.input(Input::Due);
+        }
+        self.now = until;
+        self
+    }
+
+    fn ended(&self) -> Option<&Ended> {
+        self.log.iter().find_map(|action| match action {
+            Action::Finish(ended) => Some(&**ended),
+            _ => None,
+        })
+    }
+
+    fn code(&self) -> u8 {
+        exit::code(&self.ended().expect("the run goes on").verdict)
+    }
+
+    fn count(&self, what: fn(&Action) -> bool) -> usize {
+        self.log.iter().filter(|a| what(a)).count()
+    }
+
+    fn deletes(&self) -> Vec<Propagation> {
+        self.log
+            .iter()
+            .filter_map(|action| match action {
+                Action::Delete { uid, propagation } => {
+                    assert_eq!(uid, UID);
+                    Some(*propagation)
+                }
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn an_ordinary_success() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Pods(Seen::One(ended(0)))).input(done(0));
+    run.input(Input::Job(Seen::One(complete())));
+    assert!(matches!(run.log.last(), Some(Action::Flush)), "{:?}", run.log.last());
+    run.input(Input::Flushed(None));
+    assert_eq!(run.deletes(), [Propagation::Background]);
+    run.input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(run.code(), 0);
+    assert_eq!(run.now, Duration::ZERO, "nothing was waited for");
+}
+
+#[test]
+fn a_failure_passes_its_code_on_and_keeps_the_job() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Pods(Seen::One(ended(42)))).input(done(0));
+    run.input(Input::Job(Seen::One(failed()))).input(Input::Flushed(None));
+    assert_eq!((run.code(), run.deletes().len()), (42, 0));
+    assert_eq!(run.ended().unwrap().cleanup, Cleanup::Kept);
+}
+
+#[test]
+fn the_verdict_waits_for_logs_and_for_pods_that_lag_behind() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::One(failed())));
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Flush)),
+        0,
+        "the pod still seems to run"
+    );
+    run.input(Input::Pods(Seen::One(ended(3))));
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "its log is not read yet");
+    run.input(done(0)).input(Input::Flushed(None));
+    assert_eq!(run.code(), 3);
+}
+
+#[test]
+fn pods_that_were_never_seen_are_listed_once() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Pods(Seen::All(vec![])));
+    run.input(Input::Job(Seen::One(failed()))).wait();
+    assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 1);
+    run.input(Input::Pods(Seen::All(vec![ended(9)])))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 9);
+}
+
+#[test]
+fn a_drain_that_does_not_end_is_given_up_and_told() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Pods(Seen::One(ended(0))))
+        .input(Input::Job(Seen::One(complete())));
+    run.pass(29).input(Input::Log(StreamId(0), LogNews::Progress));
+    run.pass(29);
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0);
+    run.pass(2);
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::DrainGivenUp { .. }))), 1);
+    run.input(Input::Flushed(None))
+        .input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn a_create_with_a_lost_answer_is_asked_after_and_never_blindly_repeated() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Lost("reset".into())))).wait();
+    assert!(matches!(run.log.last(), Some(Action::ReadJob)));
+    run.input(Input::Read(Ok(Some(job(None)))));
+    assert_eq!(run.count(|a| matches!(a, Action::Create)), 1);
+    assert_eq!(run.count(|a| matches!(a, Action::WatchJob { .. })), 1);
+
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(answered(504, "Timeout")))).wait();
+    run.input(Input::Read(Ok(None)));
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Create)),
+        2,
+        "it is known not to exist"
+    );
+
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Lost("reset".into())))).wait();
+    let stranger = JobView {
+        run_id: None,
+        ..job(None)
+    };
+    run.input(Input::Read(Ok(Some(stranger))));
+    assert_eq!(run.code(), 125);
+}
+
+#[test]
+fn a_server_out_of_reach_is_tried_for_as_long_as_said() {
+    let mut run = Run::new(plan());
+    while run.ended().is_none() {
+        run.input(Input::Created(Err(Failure::Unreachable("connection refused".into()))))
+            .wait();
+    }
+    assert_eq!(run.code(), 122);
+    assert_eq!(run.now, Duration::from_secs(30));
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::CreateDelayed { .. }))),
+        1,
+        "told once"
+    );
+    assert!(run.count(|a| matches!(a, Action::Create)) < 20, "no hot loop");
+    assert_eq!(run.ended().unwrap().cleanup, Cleanup::Nothing);
+}
+
+#[test]
+fn when_it_cannot_be_told_whether_the_job_exists_the_code_says_so() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Lost("reset".into()))));
+    while run.ended().is_none() {
+        run.wait()
+            .input(Input::Read(Err(Failure::Unreachable("refused".into()))));
+    }
+    assert_eq!(run.code(), 121);
+}
+
+#[test]
+fn refusals_are_final() {
+    for (failure, code) in [
+        (answered(403, "Forbidden"), 125),
+        (answered(422, "Invalid"), 125),
+        (answered(409, "AlreadyExists"), 125),
+        (answered(401, "Unauthorized"), 125),
+        (Failure::Setup("unknown issuer".into()), 125),
+    ] {
+        let mut run = Run::new(plan());
+        run.input(Input::Created(Err(failure.clone())));
+        assert_eq!(run.code(), code, "{failure:?}");
+    }
+}
+
+#[test]
+fn the_first_signal_deletes_at_once_and_the_run_is_over_in_time() {
+    for policy in [DeletePolicy::Never, DeletePolicy::OnSuccess] {
+        let mut run = Run::streaming(Plan {
+            delete: policy,
+            ..plan()
+        });
+        let before = run.log.len();
+        run.input(Input::Signal(Signal::Terminate));
+        assert!(matches!(
+            run.log[before],
+            Action::Delete {
+                propagation: Propagation::Foreground,
+                ..
+            }
+        ));
+        run.input(Input::Deleted(Ok(Deletion::Accepted)))
+            .pass(3)
+            .input(Input::Flushed(None));
+        assert_eq!(run.code(), 143);
+        assert!(run.now <= SIGNAL_BUDGET);
+        assert_eq!(run.ended().unwrap().cleanup, Cleanup::Deleted);
+    }
+}
+
+#[test]
+fn a_signal_with_a_blocked_stdout_and_a_dead_server_still_ends() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Signal(Signal::Interrupt)).pass(4);
+    assert_eq!(run.code(), 130);
+    assert!(matches!(run.ended().unwrap().cleanup, Cleanup::Failed(_)));
+}
+
+#[test]
+fn the_second_signal_leaves_at_once() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Signal(Signal::Interrupt))
+        .input(Input::Signal(Signal::Interrupt));
+    assert_eq!((run.code(), run.deletes().len()), (130, 1));
+}
+
+#[test]
+fn a_signal_while_the_create_is_under_way_deletes_what_it_makes() {
+    let mut run = Run::new(plan());
+    run.input(Input::Signal(Signal::Terminate));
+    assert!(run.ended().is_none());
+    run.input(Input::Created(Ok(job(None))));
+    assert_eq!(run.deletes(), [Propagation::Foreground]);
+    run.input(Input::Deleted(Ok(Deletion::Gone)))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 143);
+
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Unreachable("refused".into()))));
+    run.input(Input::Signal(Signal::Terminate));
+    assert_eq!((run.code(), run.deletes().len()), (143, 0), "nothing was sent");
+}
+
+#[test]
+fn a_signal_after_the_end_only_shortens_the_drain() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::One(complete())))
+        .input(Input::Signal(Signal::Terminate));
+    run.input(Input::Flushed(None))
+        .input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn a_timeout_deletes_unless_told_never_to() {
+    let timeout = Some(Duration::from_secs(60));
+    let mut run = Run::streaming(Plan { timeout, ..plan() });
+    run.pass(60);
+    assert_eq!(run.deletes(), [Propagation::Foreground]);
+    run.input(Input::Deleted(Ok(Deletion::Accepted)));
+    run.input(Input::Pods(Seen::Gone(ended(143))))
+        .input(done(0))
+        .input(Input::Job(Seen::Gone(job(None))));
+    run.input(Input::Flushed(None));
+    assert_eq!(run.code(), 124);
+
+    let mut run = Run::streaming(Plan {
+        timeout,
+        delete: DeletePolicy::Never,
+        ..plan()
+    });
+    run.pass(100).input(Input::Flushed(None));
+    assert_eq!((run.code(), run.deletes().len()), (124, 0));
+    assert_eq!(run.ended().unwrap().cleanup, Cleanup::Kept);
+}
+
+#[test]
+fn deleted_is_believed_from_a_fresh_read_only() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::Gone(job(None))));
+    assert!(matches!(run.log.last(), Some(Action::ReadJob)));
+    run.input(Input::Read(Ok(Some(job(None)))));
+    assert!(run.ended().is_none(), "it is still there");
+    run.input(Input::Job(Seen::Gone(job(None))))
+        .input(Input::Read(Ok(None)));
+    run.input(Input::Pods(Seen::Gone(ended(143))))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!((run.code(), run.deletes().len()), (123, 0));
+}
+
+#[test]
+fn another_job_of_the_name_is_another_job() {
+    let mut run = Run::streaming(plan());
+    let other = JobView {
+        uid: "other".into(),
+        ..complete()
+    };
+    run.input(Input::Job(Seen::One(other.clone())))
+        .input(Input::Read(Ok(Some(other))));
+    run.pass(40).input(Input::Flushed(None));
+    assert_eq!(
+        (run.code(), run.deletes().len()),
+        (123, 0),
+        "and its success is not ours"
+    );
+}
+
+#[test]
+fn an_outage_is_told_once_and_ends_unknown_with_the_job_left_alone() {
+    let lost = || Seen::Lost(Failure::Unreachable("refused".into()));
+    let mut run = Run::streaming(Plan {
+        outage_budget: Duration::from_secs(60),
+        ..plan()
+    });
+    run.input(Input::Job(lost()))
+        .input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))))
+        .pass(12);
+    run.input(Input::Job(Seen::Back)).input(Input::Pods(Seen::Back));
+    let told = run.count(|a| {
+        matches!(
+            a,
+            Action::Say(Notice::ConnectionLost { .. } | Notice::ConnectionBack { .. })
+        )
+    });
+    assert_eq!(told, 2);
+    run.input(Input::Job(lost())).pass(60).input(Input::Flushed(None));
+    assert_eq!((run.code(), run.deletes().len()), (121, 0));
+}
+
+#[test]
+fn an_announced_end_that_a_stuck_pod_keeps_away_holds_all_the_same() {
+    let mut run = Run::streaming(plan());
+    let announced = job(Some((ConditionKind::FailureTarget, "BackoffLimitExceeded")));
+    run.input(Input::Job(Seen::One(announced))).pass(59);
+    assert!(run.ended().is_none());
+    run.pass(40).input(Input::Flushed(None));
+    assert_eq!(run.code(), 123, "failed, and no container has ended");
+}
+
+#[test]
+fn a_pod_of_somebody_else_is_not_read() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))));
+    let stranger = PodView {
+        owner_uid: Some("other".into()),
+        ..running()
+    };
+    run.input(Input::Pods(Seen::All(vec![stranger])));
+    assert_eq!(run.count(|a| matches!(a, Action::Follow(_))), 0);
+}
+
+#[test]
+fn every_attempt_has_a_log_of_its_own() {
+    let mut run = Run::streaming(plan());
+    let mut restarted = pod(State::Running { id: "c://2".into() });
+    restarted.containers[0].last = Some(Termination {
+        id: "c://1".into(),
+        exit_code: 1,
+        ..Termination::default()
+    });
+    run.input(Input::Pods(Seen::One(restarted.clone())))
+        .input(Input::Pods(Seen::One(restarted)));
+    let followed: Vec<_> = run
+        .log
+        .iter()
+        .filter_map(|a| match a {
+            Action::Follow(source) => Some((source.container_id.as_str(), source.previous)),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(followed, [("c://1", false), ("c://2", false)]);
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Life { previous: true, .. })),
+        1,
+        "the first attempt is the previous one now"
+    );
+}
+
+fn inputs() -> impl Strategy<Value = Input> {
+    let failure = || {
+        prop_oneof![
+            Just(Failure::Unreachable("refused".into())),
+            Just(Failure::Lost("reset".into())),
+            prop_oneof![
+                Just(401_u16),
+                Just(403),
+                Just(404),
+                Just(409),
+                Just(429),
+                Just(500),
+                Just(504)
+            ]
+            .prop_map(|code| answered(code, if code == 409 { "AlreadyExists" } else { "" })),
+        ]
+    };
+    let job_view = || {
+        prop_oneof![
+            4 => Just(job(None)),
+            1 => Just(job(Some((ConditionKind::FailureTarget, "BackoffLimitExceeded")))),
+            1 => Just(complete()),
+            1 => Just(failed()),
+            1 => Just(JobView { uid: "other".into(), run_id: None, ..complete() }),
+        ]
+    };
+    let pod_view = || {
+        prop_oneof![
+            Just(running()),
+            Just(ended(0)),
+            Just(ended(5)),
+            Just(pod(State::Waiting {
+                reason: "ImagePullBackOff".into(),
+                message: String::new()
+            }))
+        ]
+    };
+    prop_oneof![
+        2 => job_view().prop_map(|j| Input::Created(Ok(j))),
+        1 => failure().prop_map(|f| Input::Created(Err(f))),
+        1 => prop_oneof![job_view().prop_map(Some), Just(None)].prop_map(|j| Input::Read(Ok(j))),
+        1 => failure().prop_map(|f| Input::Read(Err(f))),
+        3 => job_view().prop_map(|j| Input::Job(Seen::One(j))),
+        1 => job_view().prop_map(|j| Input::Job(Seen::Gone(j))),
+        1 => failure().prop_map(|f| Input::Job(Seen::Lost(f))),
+        1 => Just(Input::Job(Seen::Back)),
+        3 => pod_view().prop_map(|p| Input::Pods(Seen::One(p))),
+        1 => pod_view().prop_map(|p| Input::Pods(Seen::Gone(p))),
+        1 => proptest::collection::vec(pod_view(), 0..2).prop_map(|p| Input::Pods(Seen::All(p))),
+        2 => Just(done(0)),
+        1 => prop_oneof![Just(Deletion::Gone), Just(Deletion::Accepted), Just(Deletion::NotOurs)].prop_map(|d| Input::Deleted(Ok(d))),
+        1 => failure().prop_map(|f| Input::Deleted(Err(f))),
+        1 => Just(Input::Flushed(None)),
+        1 => prop_oneof![Just(Signal::Interrupt), Just(Signal::Terminate)].prop_map(Input::Signal),
+        3 => Just(Input::Due),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in whatever order: the run ends once, zero only with the Job's own success,
+    /// nothing is deleted but our UID, and silence after that still ends it.
+    #[test]
+    fn laws_of_every_history(
+        history in proptest::collection::vec((inputs(), 0_u64..20), 0..60),
+        policy in prop_oneof![Just(DeletePolicy::OnSuccess), Just(DeletePolicy::Always), Just(DeletePolicy::OnFailure), Just(DeletePolicy::Never)],
+    ) {
+        let timeout = Some(Duration::from_secs(600));
+        let mut run = Run::new(Plan { delete: policy, timeout, ..plan() });
+        let mut succeeded = false;
+        for (input, seconds) in history {
+            run.pass(seconds);
+            succeeded |= matches!(&input, Input::Job(Seen::One(j)) | Input::Created(Ok(j)) | Input::Read(Ok(Some(j))) if *j == complete());
+            let over = run.ended().is_some();
+            let before = run.log.len();
+            run.input(input);
+            prop_assert!(!over || run.log.len() == before, "something happened after the end");
+        }
+        // From here on nothing answers but stdout.
+        run.pass(2000).input(Input::Flushed(None)).pass(2000).input(Input::Flushed(None)).pass(2000);
+        prop_assert_eq!(run.count(|a| matches!(a, Action::Finish(_))), 1);
+        prop_assert!(run.code() != 0 || succeeded);
+        let created = run.ended().unwrap().job.is_some();
+        prop_assert!(created || run.deletes().is_empty());
+        let told = run.count(|a| matches!(a, Action::Say(Notice::Deleted { .. } | Notice::Kept { .. } | Notice::DeleteFailed { .. })));
+        let gone_by_others = run.ended().unwrap().verdict.outcome == Outcome::Deleted;
+        prop_assert!(!created || gone_by_others || told == 1, "the Job's fate is told");
+    }
+
+    /// Repeating or reordering news that end in the same state changes nothing.
+    #[test]
+    fn the_order_of_news_does_not_matter(order in Just(vec![0, 1, 2, 3]).prop_shuffle(), repeat: bool) {
+        let mut run = Run::streaming(plan());
+        for step in order {
+            for _ in 0..=usize::from(repeat) {
+                run.input(match step {
+                    0 => Input::Pods(Seen::One(ended(6))),
+                    1 => Input::Job(Seen::One(failed())),
+                    2 => done(0),
+                    _ => Input::Log(StreamId(0), LogNews::Progress),
+                });
+            }
+        }
+        run.input(Input::Flushed(None));
+        prop_assert_eq!(run.code(), 6);
+    }
+}
