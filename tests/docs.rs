@@ -1,0 +1,72 @@
+//! What the documents say is what the program does.
+
+use std::{fs, path::Path};
+
+fn file(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
+}
+
+/// The README's table is made by the function that makes the codes. `KJO_UPDATE_DOCS=1` writes it.
+#[test]
+fn the_readme_has_the_table_of_exit_codes() {
+    let readme = file("README.md");
+    let (begin, end) = (
+        "<!-- exit codes: generated from src/core/exit.rs -->\n",
+        "<!-- end of exit codes -->",
+    );
+    let (before, rest) = readme.split_once(begin).expect("the begin mark");
+    let (table, after) = rest.split_once(end).expect("the end mark");
+    let expected = kjo::core::exit::markdown_table();
+    if std::env::var_os("KJO_UPDATE_DOCS").is_some() {
+        let updated = format!("{before}{begin}{expected}{end}{after}");
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), updated).expect("README.md");
+        return;
+    }
+    assert_eq!(table, expected, "run KJO_UPDATE_DOCS=1 cargo test --test docs");
+}
+
+/// The pure modules stay pure: no runtime, client, clock, randomness or environment in them.
+#[test]
+fn the_core_never_waits() {
+    let banned = [
+        "tokio",
+        "kube::",
+        "Instant::now",
+        "SystemTime",
+        "Timestamp::now",
+        "std::env",
+        "getrandom",
+        "std::fs",
+        "std::thread",
+        "async fn",
+        ".await",
+    ];
+    let mut folders = vec!["src/core".to_owned(), "src/spec".to_owned()];
+    let mut seen = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(&folder)).expect(&folder) {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name().and_then(|n| n.to_str()).expect("a name").to_owned();
+            if path.is_dir() {
+                folders.push(format!("{folder}/{name}"));
+            } else if path.extension().is_some_and(|e| e == "rs") {
+                seen += 1;
+                let text = file(&format!("{folder}/{name}"));
+                for (n, line) in text
+                    .lines()
+                    .enumerate()
+                    .filter(|(_, l)| !l.trim_start().starts_with("//"))
+                {
+                    for word in banned {
+                        assert!(
+                            !line.contains(word),
+                            "{folder}/{name}:{}: {word} in a pure module: {line}",
+                            n + 1
+                        );
+                    }
+                }
+            }
+        }
+    }
+    assert!(seen > 20, "the folders have moved: only {seen} files seen");
+}
