@@ -154,8 +154,22 @@ impl Where {
     }
 }
 
+/// What is wrong with a kubeconfig, without quoting it: it holds tokens, and the parser would show the
+/// lines around.
 fn why(error: &KubeconfigError) -> String {
-    chain(error)
+    let text = chain(error);
+    let KubeconfigError::Parse(_) = error else {
+        return text;
+    };
+    let place = text
+        .split_once("line ")
+        .map(|(_, rest)| {
+            rest.chars()
+                .take_while(|c| c.is_ascii_digit() || " column".contains(*c))
+                .collect::<String>()
+        })
+        .unwrap_or_default();
+    format!("it is not valid YAML at line {}", place.trim())
 }
 
 fn list(names: &[String]) -> String {

@@ -1,0 +1,99 @@
+//! stdout is the containers' bytes: all of them, once, in order, and nothing else.
+
+use std::{collections::BTreeMap, fmt::Write as _};
+
+use serde_json::json;
+
+use crate::{namespace::Namespace, outcome::job};
+
+const AWK: &str = "awk 'BEGIN{for(i=1;i<=N;i++) print \"line \" i \" of a log\"}'";
+
+fn lines(n: usize) -> String {
+    (1..=n).fold(String::new(), |mut text, i| {
+        writeln!(text, "line {i} of a log").expect("a string");
+        text
+    })
+}
+
+#[test]
+fn few_lines_and_many() {
+    let ns = Namespace::new();
+    for n in [10, 100_000] {
+        let done = ns.manifest(&job(&AWK.replace('N', &n.to_string()))).run();
+        done.expect(0, lines(n));
+        assert!(!done.stderr.contains("gap"), "{}", done.stderr);
+    }
+    ns.expect_nothing_left();
+}
+
+#[test]
+fn any_bytes() {
+    let ns = Namespace::new();
+    let script = r"printf 'nul \000 bad \377\376 cr\rcrlf\r\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf \"x\"; print \"\"}'; printf 'no newline'";
+    let mut expected = b"nul \0 bad \xff\xfe cr\rcrlf\r\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
+    expected.extend(std::iter::repeat_n(b'x', 200_000));
+    expected.extend(b"\nno newline");
+    ns.manifest(&job(script)).run().expect(0, expected);
+}
+
+#[test]
+fn two_containers_share_stdout_in_whole_lines() {
+    let ns = Namespace::new();
+    let mut job = job(&AWK.replace('N', "200"));
+    let pod = &mut job["spec"]["template"]["spec"];
+    let second = json!({"name": "second", "image": "busybox", "command": ["sh", "-c", "echo b1; printf b2"]});
+    pod["containers"].as_array_mut().expect("containers").push(second);
+    pod["initContainers"] = json!([
+        {"name": "first", "image": "busybox", "command": ["echo", "init"]},
+        {"name": "side", "image": "busybox", "restartPolicy": "Always", "command": ["sh", "-c", "trap 'exit 0' TERM; echo side; while :; do sleep 1 & wait $!; done"]},
+    ]);
+    let done = ns.manifest(&job).run();
+    let by_container = split(done.text());
+    let of = |name: &str| by_container.get(name).cloned().unwrap_or_default();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    assert_eq!((of("main"), of("second")), (lines(200), "b1\nb2\n".to_owned()));
+    assert_eq!((of("first"), of("side")), ("init\n".to_owned(), "side\n".to_owned()));
+    ns.expect_nothing_left();
+}
+
+#[test]
+fn several_pods_share_stdout_in_whole_lines() {
+    let ns = Namespace::new();
+    let mut job = job(&AWK.replace('N', "300"));
+    job["spec"]["parallelism"] = json!(3);
+    job["spec"]["completions"] = json!(6);
+    let done = ns.manifest(&job).run();
+    assert_eq!(done.code, 0, "{}", done.stderr);
+    let mut by_pod: BTreeMap<&str, String> = BTreeMap::new();
+    for line in done.text().lines() {
+        let (pod, rest) = line.strip_prefix('[').and_then(|l| l.split_once(" main] ")).expect(line);
+        by_pod.entry(pod).or_default().push_str(&format!("{rest}\n"));
+    }
+    assert_eq!(by_pod.len(), 6, "{}", done.stderr);
+    assert!(by_pod.values().all(|log| *log == lines(300)));
+    ns.expect_nothing_left();
+}
+
+#[test]
+fn a_container_that_restarts_has_a_log_per_attempt() {
+    let ns = Namespace::new();
+    let mut job = job("if [ -e /s/x ]; then echo second; else touch /s/x; echo first; sleep 1; exit 4; fi");
+    job["spec"]["backoffLimit"] = json!(3);
+    let pod = &mut job["spec"]["template"]["spec"];
+    pod["restartPolicy"] = json!("OnFailure");
+    pod["volumes"] = json!([{"name": "s", "emptyDir": {}}]);
+    pod["containers"][0]["volumeMounts"] = json!([{"name": "s", "mountPath": "/s"}]);
+    ns.manifest(&job).run().expect(0, "first\nsecond\n").expect_said("exited with 4");
+    ns.expect_nothing_left();
+}
+
+/// Lines by the container of their prefix.
+fn split(stdout: &str) -> BTreeMap<String, String> {
+    let mut logs: BTreeMap<String, String> = BTreeMap::new();
+    for line in stdout.lines() {
+        let (prefix, rest) = line.split_once("] ").expect(line);
+        let (_, container) = prefix.rsplit_once(' ').expect(line);
+        logs.entry(container.to_owned()).or_default().push_str(&format!("{rest}\n"));
+    }
+    logs
+}
