@@ -32,11 +32,16 @@ fn ten_seconds_without_an_api_server() {
         return;
     }
     let ns = Namespace::alone();
-    let mut running = ns.manifest(&job("for i in $(seq 30); do echo $i; sleep 1; done")).start();
+    let mut running = ns
+        .manifest(&job("for i in $(seq 30); do echo $i; sleep 1; done"))
+        .start();
     let mut stdout = BufReader::new(running.stdout());
     let mut text = String::new();
     while text.lines().count() < 8 {
-        assert!(stdout.read_line(&mut text).expect("a line") > 0, "it ended early: {text}");
+        assert!(
+            stdout.read_line(&mut text).expect("a line") > 0,
+            "it ended early: {text}"
+        );
     }
     let down = ApiServerDown::kill();
     // What is tested is an outage of this length, so this is what the test waits for.

@@ -29,7 +29,7 @@ fn few_lines_and_many() {
 #[test]
 fn any_bytes() {
     let ns = Namespace::new();
-    let script = r"printf 'nul \000 bad \377\376 cr\rcrlf\r\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf \"x\"; print \"\"}'; printf 'no newline'";
+    let script = r#"printf 'nul \000 bad \377\376 cr\rcrlf\r\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf "x"; print ""}'; printf 'no newline'"#;
     let mut expected = b"nul \0 bad \xff\xfe cr\rcrlf\r\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
     expected.extend(std::iter::repeat_n(b'x', 200_000));
     expected.extend(b"\nno newline");
@@ -66,7 +66,10 @@ fn several_pods_share_stdout_in_whole_lines() {
     assert_eq!(done.code, 0, "{}", done.stderr);
     let mut by_pod: BTreeMap<&str, String> = BTreeMap::new();
     for line in done.text().lines() {
-        let (pod, rest) = line.strip_prefix('[').and_then(|l| l.split_once(" main] ")).expect(line);
+        let (pod, rest) = line
+            .strip_prefix('[')
+            .and_then(|l| l.split_once(" main] "))
+            .expect(line);
         by_pod.entry(pod).or_default().push_str(&format!("{rest}\n"));
     }
     assert_eq!(by_pod.len(), 6, "{}", done.stderr);
@@ -83,7 +86,10 @@ fn a_container_that_restarts_has_a_log_per_attempt() {
     pod["restartPolicy"] = json!("OnFailure");
     pod["volumes"] = json!([{"name": "s", "emptyDir": {}}]);
     pod["containers"][0]["volumeMounts"] = json!([{"name": "s", "mountPath": "/s"}]);
-    ns.manifest(&job).run().expect(0, "first\nsecond\n").expect_said("exited with 4");
+    ns.manifest(&job)
+        .run()
+        .expect(0, "first\nsecond\n")
+        .expect_said("exited with 4");
     ns.expect_nothing_left();
 }
 
@@ -93,7 +99,9 @@ fn split(stdout: &str) -> BTreeMap<String, String> {
     for line in stdout.lines() {
         let (prefix, rest) = line.split_once("] ").expect(line);
         let (_, container) = prefix.rsplit_once(' ').expect(line);
-        logs.entry(container.to_owned()).or_default().push_str(&format!("{rest}\n"));
+        logs.entry(container.to_owned())
+            .or_default()
+            .push_str(&format!("{rest}\n"));
     }
     logs
 }

@@ -33,19 +33,30 @@ enum Guard {
 impl Namespace {
     pub(crate) fn new() -> Self {
         // A test that failed while it had the cluster has put it right again.
-        Self::with(Guard::Shared(CLUSTER.read().unwrap_or_else(std::sync::PoisonError::into_inner)))
+        Self::with(Guard::Shared(
+            CLUSTER.read().unwrap_or_else(std::sync::PoisonError::into_inner),
+        ))
     }
 
     /// With the whole cluster to itself.
     pub(crate) fn alone() -> Self {
-        Self::with(Guard::Alone(CLUSTER.write().unwrap_or_else(std::sync::PoisonError::into_inner)))
+        Self::with(Guard::Alone(
+            CLUSTER.write().unwrap_or_else(std::sync::PoisonError::into_inner),
+        ))
     }
 
     fn with(guard: Guard) -> Self {
-        let name = format!("kjo-test-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let name = format!(
+            "kjo-test-{}-{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
         kubectl(&["create", "namespace", &name]);
         let ready = || try_kubectl(&["get", "serviceaccount", "default", "-n", &name]).is_ok();
-        assert!(eventually(Duration::from_secs(30), ready), "no default ServiceAccount in {name}");
+        assert!(
+            eventually(Duration::from_secs(30), ready),
+            "no default ServiceAccount in {name}"
+        );
         Self { name, _guard: guard }
     }
 
@@ -110,7 +121,9 @@ pub(crate) fn own_cluster() -> bool {
 
 /// Runs one of the scripts of `tests/cluster`; the last line it prints.
 pub(crate) fn script(name: &str, args: &[&str]) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cluster").join(name);
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/cluster")
+        .join(name);
     output(Command::new(path).args(args))
         .expect(name)
         .lines()

@@ -35,7 +35,9 @@ fn exit_codes_are_passed_on() {
     let ns = Namespace::new();
     for code in [0, 1, 3, 42, 255] {
         let script = format!("echo a; exit {code}");
-        let done = ns.run(["--image", "busybox", "--delete", "always", "--", "sh", "-c", &script]).run();
+        let done = ns
+            .run(["--image", "busybox", "--delete", "always", "--", "sh", "-c", &script])
+            .run();
         done.expect(code, "a\n");
     }
     ns.expect_nothing_left();
@@ -45,17 +47,43 @@ fn exit_codes_are_passed_on() {
 fn the_object_that_was_asked_for() {
     let ns = Namespace::new();
     let args = [
-        "--image", "busybox", "--name", "etl", "--run-id", "pipeline/7", "-e", "A=1", "-e", "HERE",
-        "--image-pull-policy", "Never", "--delete", "never", "--", "sh", "-c", "echo $A $HERE",
+        "--image",
+        "busybox",
+        "--name",
+        "etl",
+        "--run-id",
+        "pipeline/7",
+        "-e",
+        "A=1",
+        "-e",
+        "HERE",
+        "--image-pull-policy",
+        "Never",
+        "--delete",
+        "never",
+        "--",
+        "sh",
+        "-c",
+        "echo $A $HERE",
     ];
     ns.run(args).env("HERE", "here").run().expect(0, "1 here\n");
     let jobs = ns.list("jobs");
-    let [job] = jobs.as_slice() else { panic!("{} Jobs", jobs.len()) };
+    let [job] = jobs.as_slice() else {
+        panic!("{} Jobs", jobs.len())
+    };
     let name = job["metadata"]["name"].as_str().expect("a name");
     assert!(name.starts_with("etl-") && name.len() == "etl-".len() + 8, "{name}");
     assert_eq!(job["metadata"]["annotations"]["kjo.dev/run-id"], "pipeline/7");
-    for labels in [&job["metadata"]["labels"], &job["spec"]["template"]["metadata"]["labels"]] {
-        assert!(labels["kjo.dev/run-id"].as_str().expect("a label").starts_with("pipeline-7-"));
+    for labels in [
+        &job["metadata"]["labels"],
+        &job["spec"]["template"]["metadata"]["labels"],
+    ] {
+        assert!(
+            labels["kjo.dev/run-id"]
+                .as_str()
+                .expect("a label")
+                .starts_with("pipeline-7-")
+        );
         assert_eq!(labels["app.kubernetes.io/managed-by"], "kjo");
     }
     assert_eq!(job["spec"]["ttlSecondsAfterFinished"], 259_200);
@@ -64,9 +92,30 @@ fn the_object_that_was_asked_for() {
     assert_eq!(container["imagePullPolicy"], "Never");
     assert_eq!(job["metadata"]["managedFields"][0]["manager"], "kjo");
 
-    let again = ns.run(["--image", "busybox", "--name", "etl", "--run-id", "pipeline/7", "--", "true"]).run();
+    let again = ns
+        .run([
+            "--image",
+            "busybox",
+            "--name",
+            "etl",
+            "--run-id",
+            "pipeline/7",
+            "--",
+            "true",
+        ])
+        .run();
     again.expect(125, "").expect_said("already exists");
-    let exact = ["--image", "busybox", "--name", "exact", "--exact-name", "--delete", "never", "--", "true"];
+    let exact = [
+        "--image",
+        "busybox",
+        "--name",
+        "exact",
+        "--exact-name",
+        "--delete",
+        "never",
+        "--",
+        "true",
+    ];
     ns.run(exact).run().expect(0, "");
     assert!(ns.names("jobs").contains(&"exact".to_owned()));
 }
@@ -83,8 +132,15 @@ fn the_policy_says_what_stays() {
         ("never", "exit 0", true),
     ] {
         let before = ns.names("jobs").len();
-        let done = ns.run(["--image", "busybox", "--delete", policy, "--", "sh", "-c", script]).run();
-        assert_eq!(ns.names("jobs").len() > before, stays, "{policy} {script}:\n{}", done.stderr);
+        let done = ns
+            .run(["--image", "busybox", "--delete", policy, "--", "sh", "-c", script])
+            .run();
+        assert_eq!(
+            ns.names("jobs").len() > before,
+            stays,
+            "{policy} {script}:\n{}",
+            done.stderr
+        );
     }
 }
 
@@ -98,7 +154,8 @@ fn a_job_that_fails_twice_and_then_succeeds() {
     pod["volumes"] = json!([{"name": "state", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}]);
     pod["containers"][0]["volumeMounts"] = json!([{"name": "state", "mountPath": "/state"}]);
     let done = ns.manifest(&job).run();
-    done.expect(0, "attempt 0\nattempt 1\nattempt 2\n").expect_said("exited with 1");
+    done.expect(0, "attempt 0\nattempt 1\nattempt 2\n")
+        .expect_said("exited with 1");
     ns.expect_nothing_left();
     // Nodes of somebody else's cluster keep their file; it is in their /tmp.
     drop(std::fs::remove_dir_all(folder));
@@ -114,7 +171,10 @@ fn out_of_time() {
     let done = ns.manifest(&job("echo begun; exec sleep 60")).arg("--timeout=6s").run();
     done.expect(124, "begun\n").expect_said("--timeout 6s");
     ns.expect_nothing_left();
-    let done = ns.manifest(&job("exec sleep 60")).args(["--timeout=4s", "--delete=never"]).run();
+    let done = ns
+        .manifest(&job("exec sleep 60"))
+        .args(["--timeout=4s", "--delete=never"])
+        .run();
     done.expect(124, "").expect_said("its pods may still run");
     assert_eq!(ns.names("jobs").len(), 1);
 }
@@ -138,12 +198,22 @@ fn the_result_file_tells_and_the_requests_are_few() {
     for (script, code, outcome) in [("exit 0", 0, "succeeded"), ("exit 9", 9, "failed")] {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("r.json");
-        let done = ns.manifest(&job(script)).args(["--delete", "always", "--result-file"]).arg(&path).run();
+        let done = ns
+            .manifest(&job(script))
+            .args(["--delete", "always", "--result-file"])
+            .arg(&path)
+            .run();
         done.expect(code, "");
         let result = result(&std::fs::read_to_string(&path).expect("a result file"));
-        assert_eq!((&result["outcome"], &result["exit_code"]), (&json!(outcome), &json!(code)));
+        assert_eq!(
+            (&result["outcome"], &result["exit_code"]),
+            (&json!(outcome), &json!(code))
+        );
         assert_eq!(result["job"]["namespace"], ns.name.as_str());
-        assert_eq!((&result["job"]["still_running"], &result["cleanup"]["deleted"]), (&json!(false), &json!(true)));
+        assert_eq!(
+            (&result["job"]["still_running"], &result["cleanup"]["deleted"]),
+            (&json!(false), &json!(true))
+        );
         let requests = result["api"]["requests"].as_u64().expect("a number");
         assert!(requests <= 8, "{requests} requests\n{}", done.stderr);
     }
@@ -152,14 +222,16 @@ fn the_result_file_tells_and_the_requests_are_few() {
 #[test]
 fn what_happens_is_told_in_these_words() {
     let ns = Namespace::new();
-    let done = ns.run(["--image", "busybox", "--run-id", "words", "--", "sh", "-c", "exit 7"]).run();
+    let done = ns
+        .run(["--image", "busybox", "--run-id", "words", "--", "sh", "-c", "exit 7"])
+        .run();
     done.expect(7, "");
     insta::assert_snapshot!(said(&ns, &done), @r"
     kjo: using namespace NAMESPACE on SERVER
-    kjo: created job/busybox-g6qqcqpq
+    kjo: created job/busybox-fc9qfrsj
     kjo: pod/POD container main exited with 7
-    kjo: kept job/busybox-g6qqcqpq; see it with 'kubectl describe job busybox-g6qqcqpq -n NAMESPACE'
-    kjo: job/busybox-g6qqcqpq failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
+    kjo: kept job/busybox-fc9qfrsj; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
+    kjo: job/busybox-fc9qfrsj failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
     ");
 }
 
@@ -169,7 +241,11 @@ pub(crate) fn said(ns: &Namespace, done: &Done) -> String {
     for pod in ns.names("pods") {
         text = text.replace(&pod, "POD");
     }
-    let server = text.split(" on ").nth(1).and_then(|rest| rest.lines().next()).map(str::to_owned);
+    let server = text
+        .split(" on ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next())
+        .map(str::to_owned);
     match server {
         Some(server) => text.replace(&server, "SERVER"),
         None => text,

@@ -21,10 +21,15 @@ fn the_role_of_the_manifests_is_enough_and_no_more_than_its_namespace() {
     let as_user = |ns: &Namespace| ns.manifest(&job("echo hello")).arg("--kubeconfig").arg(&kubeconfig);
     let done = as_user(&ns).run();
     done.expect(0, "hello\n");
-    assert!(!done.stderr.contains("denied") && !done.stderr.contains("may not"), "{}", done.stderr);
+    assert!(
+        !done.stderr.contains("denied") && !done.stderr.contains("may not"),
+        "{}",
+        done.stderr
+    );
     ns.expect_nothing_left();
     let done = as_user(&other).run();
-    done.expect(125, "").expect_said(r#"User "runner" cannot create resource "jobs""#);
+    done.expect(125, "")
+        .expect_said(r#"User "runner" cannot create resource "jobs""#);
     done.expect_said("manifests/rbac.yaml");
     other.expect_nothing_left();
 }
@@ -48,7 +53,11 @@ fn in_a_pod_with_its_own_account() {
     ]);
     // The image has no libc of its own: the host's, with its loader.
     let binary = Path::new(env!("CARGO_BIN_EXE_kjo")).parent().expect("a folder");
-    let folders = [("kjo", binary), ("lib64", Path::new("/lib64")), ("libs", Path::new("/lib/x86_64-linux-gnu"))];
+    let folders = [
+        ("kjo", binary),
+        ("lib64", Path::new("/lib64")),
+        ("libs", Path::new("/lib/x86_64-linux-gnu")),
+    ];
     let mount = |(name, path): &(&str, &Path)| {
         let inside = if *name == "kjo" { Path::new("/kjo") } else { *path };
         json!({"name": name, "mountPath": inside, "readOnly": true})

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::{
-    namespace::{Namespace, kubectl, kubeconfig},
+    namespace::{Namespace, kubeconfig, kubectl},
     outcome::job,
     support::Kjo,
 };
@@ -16,14 +16,22 @@ fn manifests_that_the_server_refuses() {
     let mut policy = job("true");
     policy["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
     let mut image = job("true");
-    image["spec"]["template"]["spec"]["containers"][0].as_object_mut().expect("a map").remove("image");
+    image["spec"]["template"]["spec"]["containers"][0]
+        .as_object_mut()
+        .expect("a map")
+        .remove("image");
     for (manifest, words) in [
         (unknown, r#"unknown field "spec.template.spec.containers[0].comand""#),
-        (policy, r#"spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#),
+        (
+            policy,
+            r#"spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never""#,
+        ),
         (image, "spec.template.spec.containers[0].image: Required value"),
     ] {
         let done = ns.manifest(&manifest).run();
-        done.expect(125, "").expect_said(words).expect_said("correct the manifest; nothing was created");
+        done.expect(125, "")
+            .expect_said(words)
+            .expect_said("correct the manifest; nothing was created");
     }
     ns.expect_nothing_left();
 }
@@ -31,8 +39,11 @@ fn manifests_that_the_server_refuses() {
 #[test]
 fn a_namespace_that_does_not_exist() {
     let ns = Namespace::new();
-    let done = Kjo::new(["run", "-n", "no-such-namespace", "--image", "busybox"]).env("KUBECONFIG", kubeconfig()).run();
-    done.expect(125, "").expect_said("kubectl create namespace no-such-namespace");
+    let done = Kjo::new(["run", "-n", "no-such-namespace", "--image", "busybox"])
+        .env("KUBECONFIG", kubeconfig())
+        .run();
+    done.expect(125, "")
+        .expect_said("kubectl create namespace no-such-namespace");
     ns.expect_nothing_left();
 }
 
@@ -40,9 +51,13 @@ fn a_namespace_that_does_not_exist() {
 fn a_quota_is_about_the_moment() {
     let ns = Namespace::new();
     kubectl(&["create", "quota", "none", "--hard=count/jobs.batch=0", "-n", &ns.name]);
-    let counted = || kubectl(&["get", "quota", "none", "-n", &ns.name, "-o", "jsonpath={.status.hard}"]).contains("jobs");
+    let counted =
+        || kubectl(&["get", "quota", "none", "-n", &ns.name, "-o", "jsonpath={.status.hard}"]).contains("jobs");
     assert!(crate::support::eventually(std::time::Duration::from_secs(30), counted));
-    ns.manifest(&job("true")).run().expect(122, "").expect_said("exceeded quota");
+    ns.manifest(&job("true"))
+        .run()
+        .expect(122, "")
+        .expect_said("exceeded quota");
     ns.expect_nothing_left();
 }
 
@@ -50,7 +65,8 @@ fn a_quota_is_about_the_moment() {
 fn warnings_of_the_server_are_shown() {
     let ns = Namespace::new();
     let done = ns.manifest(&job("true")).args(["--name", "a.b"]).run();
-    done.expect(0, "").expect_said("warning from the API server: metadata.name: this is used in the Pod's hostname");
+    done.expect(0, "")
+        .expect_said("warning from the API server: metadata.name: this is used in Pod names and hostnames");
 }
 
 #[test]
@@ -60,7 +76,15 @@ fn a_server_that_is_not_trusted() {
     let path = folder.path().join("kubeconfig");
     std::fs::copy(kubeconfig(), &path).expect("a copy");
     let text = path.to_str().expect("a path");
-    let cluster = kubectl(&["config", "view", "--kubeconfig", text, "--minify", "-o", "jsonpath={.clusters[0].name}"]);
+    let cluster = kubectl(&[
+        "config",
+        "view",
+        "--kubeconfig",
+        text,
+        "--minify",
+        "-o",
+        "jsonpath={.clusters[0].name}",
+    ]);
     let authority = format!("clusters.{cluster}.certificate-authority-data");
     let file = format!("clusters.{cluster}.certificate-authority");
     kubectl(&["config", "unset", &authority, "--kubeconfig", text]);

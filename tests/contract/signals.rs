@@ -23,7 +23,10 @@ fn a_signal_while_the_log_streams() {
         running.signal(signal);
         let (ended, stderr) = running.wait(SOON);
         assert_eq!((line.as_str(), ended), ("begun\n", code), "{stderr}");
-        assert!(stderr.contains("deleting the Job") && stderr.contains("deleted job/"), "{stderr}");
+        assert!(
+            stderr.contains("deleting the Job") && stderr.contains("deleted job/"),
+            "{stderr}"
+        );
     }
     ns.expect_nothing_left();
 }
@@ -31,7 +34,9 @@ fn a_signal_while_the_log_streams() {
 #[test]
 fn a_signal_while_nobody_reads_stdout() {
     let ns = Namespace::new();
-    let mut running = ns.manifest(&job("while :; do echo a line that nobody reads, again and again; done")).start();
+    let mut running = ns
+        .manifest(&job("while :; do echo a line that nobody reads, again and again; done"))
+        .start();
     let mut stdout = BufReader::new(running.stdout());
     let mut line = String::new();
     stdout.read_line(&mut line).expect("a line");
@@ -60,7 +65,9 @@ fn the_second_signal_leaves_at_once() {
 #[test]
 fn a_reader_that_goes_away_changes_nothing() {
     let ns = Namespace::new();
-    let mut running = ns.manifest(&job("for i in 1 2 3 4 5 6; do echo $i; sleep 0.3; done; exit 5")).start();
+    let mut running = ns
+        .manifest(&job("for i in 1 2 3 4 5 6; do echo $i; sleep 0.3; done; exit 5"))
+        .start();
     let mut stdout = BufReader::new(running.stdout());
     let mut line = String::new();
     stdout.read_line(&mut line).expect("a line");

@@ -1,4 +1,5 @@
 //! Runs the real binary: arguments, environment and stdin in; exit code, stdout and stderr out.
+#![allow(dead_code, reason = "shared by two suites, each of which uses most of it")]
 
 use std::{
     ffi::OsString,

@@ -350,6 +350,9 @@ impl Machine {
 
     /// Goes from step to step as far as it can.
     fn advance(&mut self, now: Duration) -> Vec<Action> {
+        if self.leaving && !matches!(&self.stage, Stage::Ending(e) if matches!(e.removal, Removal::Asked { .. })) {
+            return self.leave();
+        }
         let drained = self.drained(now);
         let reading = self.pods.reading();
         let Stage::Ending(ending) = &mut self.stage else {

@@ -35,6 +35,10 @@ use super::{
 /// From the first signal to the exit: the contract says 4 s, this leaves the process time to go.
 pub const SIGNAL_BUDGET: Duration = Duration::from_millis(3500);
 
+/// From the second signal to the exit, at most: a request that was only just made has to reach the
+/// network first.
+const LEAVE_WITHIN: Duration = Duration::from_millis(500);
+
 /// One run.
 #[derive(Debug)]
 pub struct Machine {
@@ -45,6 +49,8 @@ pub struct Machine {
     stage: Stage,
     /// The first signal, and until when the run has to be over because of it.
     stopped: Option<(Signal, Duration)>,
+    /// A second signal came: only the answer to a delete request is still waited for, and briefly.
+    leaving: bool,
 }
 
 #[derive(Debug)]
@@ -68,6 +74,7 @@ impl Machine {
             pods: Pods::default(),
             stage: Stage::Creating(creating),
             stopped: None,
+            leaving: false,
         };
         (machine, vec![Action::Create])
     }
@@ -105,10 +112,16 @@ impl Machine {
         }
     }
 
-    /// The first signal stops the Job, the second leaves at once.
+    /// The first signal stops the Job, the second leaves as soon as the delete request is out, the
+    /// third at once.
     fn signalled(&mut self, signal: Signal, now: Duration) -> Vec<Action> {
-        if self.stopped.is_some() {
+        if self.leaving {
             return self.leave();
+        }
+        if let Some((_, by)) = &mut self.stopped {
+            *by = (*by).min(now + LEAVE_WITHIN);
+            self.leaving = true;
+            return self.hurry(now);
         }
         self.stopped = Some((signal, now + SIGNAL_BUDGET));
         match self.stage {

@@ -370,7 +370,21 @@ fn the_second_signal_leaves_at_once() {
     let mut run = Run::streaming(plan());
     run.input(Input::Signal(Signal::Interrupt))
         .input(Input::Signal(Signal::Interrupt));
-    assert_eq!((run.code(), run.deletes().len()), (130, 1));
+    assert!(run.ended().is_none(), "the request may not be out yet");
+    run.input(Input::Deleted(Ok(Deletion::Accepted)));
+    assert_eq!((run.code(), run.deletes().len(), run.now), (130, 1, Duration::ZERO));
+
+    let mut run = Run::streaming(plan());
+    run.input(Input::Signal(Signal::Interrupt))
+        .input(Input::Signal(Signal::Interrupt));
+    run.wait();
+    assert_eq!((run.code(), run.now), (130, LEAVE_WITHIN), "nobody answers");
+
+    let mut run = Run::streaming(plan());
+    for _ in 0..3 {
+        run.input(Input::Signal(Signal::Interrupt));
+    }
+    assert_eq!(run.code(), 130);
 }
 
 #[test]
