@@ -1,4 +1,5 @@
 //! What the documents say is what the program does.
+#![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 use std::{fs, path::Path};
 

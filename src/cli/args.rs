@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -52,10 +52,11 @@ A container may exit with any of these itself; --result-file tells them apart.";
 
 /// `kjo run`.
 #[derive(Debug, Args)]
+#[command(group(ArgGroup::new("source").required(true).args(["file", "image"])))]
 pub struct RunArgs {
     /// The manifest of the Job: a YAML or JSON file, or - for stdin
     #[arg(short = 'f', long = "filename", value_name = "FILE", help_heading = "What to run",
-          required_unless_present = "image", conflicts_with_all = ["image", "env", "command"])]
+          conflicts_with_all = ["image", "env", "command"])]
     pub file: Option<PathBuf>,
 
     /// Run a command in this image instead of a manifest: one pod, one try
@@ -84,7 +85,13 @@ pub struct RunArgs {
 
     /// Name this run: a label of the Job and its pods, and the suffix of the Job's name
     /// [default: random]
-    #[arg(long, value_name = "ID", env = "KJO_RUN_ID", help_heading = "Identity")]
+    #[arg(
+        long,
+        value_name = "ID",
+        env = "KJO_RUN_ID",
+        hide_env_values = true,
+        help_heading = "Identity"
+    )]
     pub run_id: Option<String>,
 
     /// Give up after this long (90s, 30m, 2h) and delete the Job
@@ -123,11 +130,11 @@ pub struct ClusterArgs {
     pub namespace: Option<String>,
 
     /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's own account]
-    #[arg(long, value_name = "FILE", env = "KJO_KUBECONFIG")]
+    #[arg(long, value_name = "FILE", env = "KJO_KUBECONFIG", hide_env_values = true)]
     pub kubeconfig: Option<PathBuf>,
 
     /// The context of the kubeconfig [default: its current one]
-    #[arg(long, value_name = "NAME", env = "KJO_CONTEXT")]
+    #[arg(long, value_name = "NAME", env = "KJO_CONTEXT", hide_env_values = true)]
     pub context: Option<String>,
 }
 

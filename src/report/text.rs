@@ -1,6 +1,8 @@
 //! The wording of what kjo says. Every line names the object it is about; a hint, where there is
 //! one, says what to do. The snapshots of the tests hold these words.
 
+use std::time::Duration;
+
 use crate::{
     core::{
         duration, exit,
@@ -29,7 +31,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::ServerWarning(text) => format!("warning from the API server: {text}"),
         Notice::CreateDelayed { failure, left } => format!(
             "the Job cannot be created yet: {failure}; trying for {} more",
-            duration::show(*left)
+            duration::show(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
         ),
         Notice::Created { job } => format!("created job/{job}"),
         Notice::Unscheduled { pod, why } => format!("pod/{pod} is not scheduled: {why}"),

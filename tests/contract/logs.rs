@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{namespace::Namespace, outcome::job};
 
-const AWK: &str = "awk 'BEGIN{for(i=1;i<=N;i++) print \"line \" i \" of a log\"}'";
+const AWK: &str = "awk 'BEGIN{for(i=1;i<=COUNT;i++) print \"line \" i \" of a log\"}'";
 
 fn lines(n: usize) -> String {
     (1..=n).fold(String::new(), |mut text, i| {
@@ -19,7 +19,7 @@ fn lines(n: usize) -> String {
 fn few_lines_and_many() {
     let ns = Namespace::new();
     for n in [10, 100_000] {
-        let done = ns.manifest(&job(&AWK.replace('N', &n.to_string()))).run();
+        let done = ns.manifest(&job(&AWK.replace("COUNT", &n.to_string()))).run();
         done.expect(0, lines(n));
         assert!(!done.stderr.contains("gap"), "{}", done.stderr);
     }
@@ -29,8 +29,9 @@ fn few_lines_and_many() {
 #[test]
 fn any_bytes() {
     let ns = Namespace::new();
-    let script = r#"printf 'nul \000 bad \377\376 cr\rcrlf\r\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf "x"; print ""}'; printf 'no newline'"#;
-    let mut expected = b"nul \0 bad \xff\xfe cr\rcrlf\r\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
+    // No CRLF: containerd 1.6 itself takes the CR before a newline away.
+    let script = r#"printf 'nul \000 bad \377\376 cr\rmore\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf "x"; print ""}'; printf 'no newline'"#;
+    let mut expected = b"nul \0 bad \xff\xfe cr\rmore\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
     expected.extend(std::iter::repeat_n(b'x', 200_000));
     expected.extend(b"\nno newline");
     ns.manifest(&job(script)).run().expect(0, expected);
@@ -39,7 +40,7 @@ fn any_bytes() {
 #[test]
 fn two_containers_share_stdout_in_whole_lines() {
     let ns = Namespace::new();
-    let mut job = job(&AWK.replace('N', "200"));
+    let mut job = job(&AWK.replace("COUNT", "200"));
     let pod = &mut job["spec"]["template"]["spec"];
     let second = json!({"name": "second", "image": "busybox", "command": ["sh", "-c", "echo b1; printf b2"]});
     pod["containers"].as_array_mut().expect("containers").push(second);
@@ -59,7 +60,7 @@ fn two_containers_share_stdout_in_whole_lines() {
 #[test]
 fn several_pods_share_stdout_in_whole_lines() {
     let ns = Namespace::new();
-    let mut job = job(&AWK.replace('N', "300"));
+    let mut job = job(&AWK.replace("COUNT", "300"));
     job["spec"]["parallelism"] = json!(3);
     job["spec"]["completions"] = json!(6);
     let done = ns.manifest(&job).run();
@@ -70,7 +71,8 @@ fn several_pods_share_stdout_in_whole_lines() {
             .strip_prefix('[')
             .and_then(|l| l.split_once(" main] "))
             .expect(line);
-        by_pod.entry(pod).or_default().push_str(&format!("{rest}\n"));
+        *by_pod.entry(pod).or_default() += rest;
+        *by_pod.entry(pod).or_default() += "\n";
     }
     assert_eq!(by_pod.len(), 6, "{}", done.stderr);
     assert!(by_pod.values().all(|log| *log == lines(300)));
@@ -99,9 +101,9 @@ fn split(stdout: &str) -> BTreeMap<String, String> {
     for line in stdout.lines() {
         let (prefix, rest) = line.split_once("] ").expect(line);
         let (_, container) = prefix.rsplit_once(' ').expect(line);
-        logs.entry(container.to_owned())
-            .or_default()
-            .push_str(&format!("{rest}\n"));
+        let log = logs.entry(container.to_owned()).or_default();
+        *log += rest;
+        *log += "\n";
     }
     logs
 }

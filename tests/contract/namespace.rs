@@ -74,7 +74,16 @@ impl Namespace {
 
     /// All objects of a kind.
     pub(crate) fn list(&self, kind: &str) -> Vec<Value> {
-        let list: Value = serde_json::from_str(&kubectl(&["get", kind, "-n", &self.name, "-o", "json"])).expect("JSON");
+        let list: Value = serde_json::from_str(&kubectl(&[
+            "get",
+            kind,
+            "-n",
+            &self.name,
+            "-o",
+            "json",
+            "--show-managed-fields",
+        ]))
+        .expect("JSON");
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
