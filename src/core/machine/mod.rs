@@ -4,10 +4,10 @@
 //! Creating ──► Following ──► Ending ──► (finished)
 //!     └──────────────────────▲
 //! ```
-//! - *Creating* ([`creating`]): the create request, its retries, and the question whether a lost one
+//! - *Creating* (`creating.rs`): the create request, its retries, and the question whether a lost one
 //!   took effect.
-//! - *Following* ([`following`]): the Job and its pods are watched, logs are read, until a verdict.
-//! - *Ending* ([`ending`]): logs drain, stdout is flushed, the Job is deleted by policy.
+//! - *Following* (`following.rs`): the Job and its pods are watched, logs are read, until a verdict.
+//! - *Ending* (`ending.rs`): logs drain, stdout is flushed, the Job is deleted by policy.
 //!
 //! A verdict, once given, never changes; nothing is deleted without the UID that was seen; whatever
 //! happens, the run ends with [`Action::Finish`].
