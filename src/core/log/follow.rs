@@ -48,6 +48,8 @@ pub enum Complete {
     Yes,
     /// The API could not tell: the log went away before the last read.
     Unproven,
+    /// The log may not be read.
+    Denied,
 }
 
 /// The next step.
@@ -129,7 +131,7 @@ impl Follow {
         // 403: no permission to read logs.
         if failure.is(403) {
             self.denied = Some(failure.clone());
-            return Next::Done(Complete::Unproven);
+            return Next::Done(Complete::Denied);
         }
         // 400 of an ended container: its log is not there any more. Of one that seems to run: it
         // "is waiting to start" again.
@@ -194,7 +196,6 @@ mod tests {
     fn what_cannot_be_read_is_not_called_complete() {
         for (end, life) in [
             (answered(404), Life::Gone),
-            (answered(403), Life::Running),
             (answered(400), Life::Ended),
             (End::Eof, Life::Gone),
             (answered(500), Life::Gone),
@@ -207,6 +208,17 @@ mod tests {
                 "{end:?} {life:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_log_that_may_not_be_read_is_given_up_with_its_reason() {
+        let mut f = follow();
+        f.opening(Life::Running);
+        assert_eq!(
+            f.ended(&answered(403), false, Life::Running),
+            Next::Done(Complete::Denied)
+        );
+        assert!(f.denied().is_some());
     }
 
     #[test]

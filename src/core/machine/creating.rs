@@ -3,7 +3,11 @@
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following, interrupted};
+use super::{
+    Action, Cleanup, Input, Machine, Plan, Stage,
+    following::{Following, out_of_time},
+    interrupted,
+};
 use crate::core::{
     backoff::{Backoff, Jitter},
     failure::{AfterCreate, Failure},
@@ -45,7 +49,7 @@ impl Request {
 impl Creating {
     pub(super) fn new(plan: &Plan, now: Duration, jitter: Jitter) -> Self {
         Self {
-            until: now + plan.connect_timeout,
+            until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
             next: None,
             uncertain: false,
@@ -131,13 +135,17 @@ impl Machine {
                 job_uid: job.uid.clone(),
             },
         ];
-        self.job = Some(job);
+        self.job = Some(job.clone());
         self.stage = Stage::Following(Following::default());
         if let Some((signal, _)) = self.stopped {
             // The delete goes first; watching tells when the pods have ended.
             actions.extend(self.conclude(interrupted(signal), now));
+            actions.extend(watches);
+        } else {
+            actions.extend(watches);
+            // After a lost answer it may have finished by now, and a watch tells only what is new.
+            actions.extend(self.job_is(job, now));
         }
-        actions.extend(watches);
         actions
     }
 
@@ -166,16 +174,11 @@ impl Machine {
 
     fn creating_due(&mut self, now: Duration) -> Vec<Action> {
         let stopped = self.stopped;
-        let timeout = self.plan.timeout;
         let Stage::Creating(creating) = &mut self.stage else {
             return Vec::new();
         };
         if stopped.is_some_and(|(_, by)| now >= by) || now >= creating.limit() {
             return self.give_up_creating();
-        }
-        if let Some(limit) = timeout.filter(|limit| now >= *limit) {
-            let verdict = super::following::out_of_time(&self.plan.job, limit);
-            return self.finish(verdict, Cleanup::Nothing);
         }
         match creating.next {
             Some((at, request)) if now >= at => {
@@ -237,6 +240,8 @@ impl Machine {
                 format!("it cannot be told whether job/{job} was created: {why}"),
             )
             .with_hint(Some(look))
+        } else if let Some(limit) = self.plan.timeout.filter(|limit| *limit <= self.plan.connect_timeout) {
+            out_of_time(job, limit)
         } else {
             Verdict::new(
                 Outcome::StartFailed,

@@ -22,6 +22,8 @@ const TELL_ANNOUNCED_AFTER: Duration = Duration::from_secs(5);
 pub(super) struct Following {
     /// Watches that are out of order now.
     lost: Lost,
+    /// It was told that the pods may not be watched.
+    pods_denied: bool,
     outage: Option<Duration>,
     /// Until when an announced end is waited for.
     announced: Option<Announced>,
@@ -109,7 +111,7 @@ impl Machine {
         self.job.as_ref().is_some_and(|ours| ours.uid == job.uid)
     }
 
-    fn job_is(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+    pub(super) fn job_is(&mut self, job: JobView, now: Duration) -> Vec<Action> {
         let announced = job.announced().cloned();
         let finished = job.terminal().is_some();
         self.job = Some(job);
@@ -200,10 +202,21 @@ impl Machine {
                 actions
             }
             // Without sight of the pods the Job's conditions still tell the outcome.
-            Seen::Lost(failure) if failure.is(403) => vec![Action::Say(Notice::PodsDenied(failure))],
+            Seen::Lost(failure) if failure.is(403) => self.pods_denied(failure),
             Seen::Lost(failure) => self.lost(|lost| &mut lost.pods, failure, now),
             Seen::Back => self.back(|lost| &mut lost.pods, now),
         }
+    }
+
+    /// Told once; the watch goes on trying, for a Role may be mended.
+    fn pods_denied(&mut self, failure: Failure) -> Vec<Action> {
+        let Stage::Following(following) = &mut self.stage else {
+            return Vec::new();
+        };
+        if std::mem::replace(&mut following.pods_denied, true) {
+            return Vec::new();
+        }
+        vec![Action::Say(Notice::PodsDenied(failure))]
     }
 
     fn pod_is(&mut self, pod: PodView) -> Vec<Action> {
@@ -225,7 +238,8 @@ impl Machine {
             LogNews::Done { complete, .. } => {
                 self.pods.log_done(stream);
                 match complete {
-                    Complete::Yes => return Vec::new(),
+                    // A denied log was told when it was denied.
+                    Complete::Yes | Complete::Denied => return Vec::new(),
                     Complete::Unproven => Notice::LogUnproven { pod, container },
                 }
             }

@@ -89,8 +89,9 @@ impl Machine {
             Stage::Over => return None,
         };
         let timeout = match &self.stage {
-            Stage::Creating(_) | Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
-            Stage::Ending(_) | Stage::Over => None,
+            Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
+            // Creating has it in its own limit, so that a request under way is not left alone.
+            Stage::Creating(_) | Stage::Ending(_) | Stage::Over => None,
         };
         let stopped = self.stopped.map(|(_, by)| (by, "signal"));
         [stage, timeout, stopped].into_iter().flatten().min()

@@ -438,6 +438,47 @@ fn a_timeout_deletes_unless_told_never_to() {
 }
 
 #[test]
+fn a_timeout_while_the_create_is_under_way_does_not_leave_its_job_behind() {
+    let timeout = Some(Duration::from_secs(3));
+    let mut run = Run::new(Plan { timeout, ..plan() });
+    run.pass(4);
+    assert!(run.ended().is_none(), "the request may be making the Job");
+    run.input(Input::Created(Ok(job(None)))).wait();
+    assert_eq!(run.deletes(), [Propagation::Foreground]);
+    run.input(Input::Deleted(Ok(Deletion::Gone)))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 124);
+
+    let mut run = Run::new(Plan { timeout, ..plan() });
+    run.input(Input::Created(Err(Failure::Unreachable("refused".into()))));
+    while run.ended().is_none() {
+        run.wait()
+            .input(Input::Created(Err(Failure::Unreachable("refused".into()))));
+    }
+    assert_eq!((run.code(), run.now), (124, Duration::from_secs(3)));
+}
+
+#[test]
+fn pods_that_may_not_be_watched_are_told_once() {
+    let mut run = Run::streaming(plan());
+    for _ in 0..3 {
+        run.input(Input::Pods(Seen::Lost(answered(403, "Forbidden"))));
+    }
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsDenied(_)))), 1);
+}
+
+#[test]
+fn a_job_that_finished_while_its_create_was_asked_after_is_not_waited_for() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Lost("reset".into())))).wait();
+    run.input(Input::Read(Ok(Some(failed()))));
+    run.input(Input::Pods(Seen::All(vec![ended(4)])))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 4);
+}
+
+#[test]
 fn deleted_is_believed_from_a_fresh_read_only() {
     let mut run = Run::streaming(plan());
     run.input(Input::Job(Seen::Gone(job(None))));
@@ -578,7 +619,8 @@ fn inputs() -> impl Strategy<Value = Input> {
         ]
     };
     prop_oneof![
-        2 => job_view().prop_map(|j| Input::Created(Ok(j))),
+        // What was created is ours by definition.
+        2 => job_view().prop_filter("ours", |j| j.uid == UID).prop_map(|j| Input::Created(Ok(j))),
         1 => failure().prop_map(|f| Input::Created(Err(f))),
         1 => prop_oneof![job_view().prop_map(Some), Just(None)].prop_map(|j| Input::Read(Ok(j))),
         1 => failure().prop_map(|f| Input::Read(Err(f))),
