@@ -127,6 +127,8 @@ fn a_server_out_of_reach_is_122_and_leaves_a_result() {
     let kjo = with_kubeconfig(run(&[
         "-f",
         "job.yaml",
+        "--run-id",
+        "words",
         "--connect-timeout",
         "1s",
         "--result-file",
