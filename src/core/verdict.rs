@@ -57,12 +57,7 @@ fn failed(condition: &Condition, job: &JobView, pods: &[Evidence]) -> Verdict {
         return blamed(&blame, condition, job, &why);
     }
     if let Some(pod) = pods.iter().map(|e| &e.pod).find(|p| taken_away(p)) {
-        let pod_why = words(&pod.reason, &pod.message);
-        return Verdict::new(
-            Outcome::Infrastructure,
-            &pod.reason,
-            format!("job/{} failed: {why}; pod/{}: {pod_why}", job.name, pod.name),
-        );
+        return infrastructure(pod, job, &why);
     }
     Verdict::new(
         Outcome::Failed,
@@ -96,12 +91,7 @@ fn blamed(blame: &Blame<'_>, condition: &Condition, job: &JobView, why: &str) ->
         ),
     };
     if taken_away(pod) {
-        let pod_why = words(&pod.reason, &pod.message);
-        return Verdict::new(
-            Outcome::Infrastructure,
-            &pod.reason,
-            format!("job/{} failed: {why}; pod/{}: {pod_why}", job.name, pod.name),
-        );
+        return infrastructure(pod, job, why);
     }
     Verdict::new(
         Outcome::Failed,
@@ -112,6 +102,16 @@ fn blamed(blame: &Blame<'_>, condition: &Condition, job: &JobView, why: &str) ->
         ),
     )
     .with_code(Some(code))
+}
+
+/// The cluster, not the program, ended this pod.
+fn infrastructure(pod: &PodView, job: &JobView, why: &str) -> Verdict {
+    let pod_why = words(&pod.reason, &pod.message);
+    Verdict::new(
+        Outcome::Infrastructure,
+        &pod.reason,
+        format!("job/{} failed: {why}; pod/{}: {pod_why}", job.name, pod.name),
+    )
 }
 
 /// Pod reasons that mean the cluster took the pod away (kubelet and pod garbage collector).
