@@ -30,6 +30,7 @@ pub mod core;
 pub mod driver;
 pub mod plane;
 pub mod report;
+pub mod sandbox;
 pub mod signals;
 pub mod spec;
 

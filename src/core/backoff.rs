@@ -66,7 +66,8 @@ impl Jitter {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, bound: u32) -> u32 {
+    /// A number from 0 up to, not including, `bound`, which is not 0.
+    pub fn below(&mut self, bound: u32) -> u32 {
         // The remainder is smaller than `bound`, so it fits.
         u32::try_from(self.next() % u64::from(bound)).unwrap_or(0)
     }

@@ -1,0 +1,97 @@
+//! The kinds that the sandbox serves, with Kubernetes' names for them.
+
+/// A resource of the API. What is not here gets the real server's 404.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Resource {
+    /// v1 ConfigMaps.
+    ConfigMaps,
+    /// v1 Events.
+    Events,
+    /// batch/v1 Jobs.
+    Jobs,
+    /// v1 Namespaces.
+    Namespaces,
+    /// v1 Pods.
+    Pods,
+    /// v1 Secrets.
+    Secrets,
+}
+
+impl Resource {
+    /// All of them, in the order of their names.
+    pub const ALL: [Self; 6] = [
+        Self::ConfigMaps,
+        Self::Events,
+        Self::Jobs,
+        Self::Namespaces,
+        Self::Pods,
+        Self::Secrets,
+    ];
+
+    /// The resource of this group (empty for v1) and plural name.
+    #[must_use]
+    pub fn find(group: &str, plural: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|r| r.group() == group && r.plural() == plural)
+    }
+
+    /// The name in paths.
+    #[must_use]
+    pub fn plural(self) -> &'static str {
+        match self {
+            Self::ConfigMaps => "configmaps",
+            Self::Events => "events",
+            Self::Jobs => "jobs",
+            Self::Namespaces => "namespaces",
+            Self::Pods => "pods",
+            Self::Secrets => "secrets",
+        }
+    }
+
+    /// The kind of its objects.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::ConfigMaps => "ConfigMap",
+            Self::Events => "Event",
+            Self::Jobs => "Job",
+            Self::Namespaces => "Namespace",
+            Self::Pods => "Pod",
+            Self::Secrets => "Secret",
+        }
+    }
+
+    /// Its API group; empty for the core group.
+    #[must_use]
+    pub fn group(self) -> &'static str {
+        match self {
+            Self::Jobs => "batch",
+            Self::ConfigMaps | Self::Events | Self::Namespaces | Self::Pods | Self::Secrets => "",
+        }
+    }
+
+    /// `apiVersion` of its objects.
+    #[must_use]
+    pub fn api_version(self) -> &'static str {
+        match self {
+            Self::Jobs => "batch/v1",
+            Self::ConfigMaps | Self::Events | Self::Namespaces | Self::Pods | Self::Secrets => "v1",
+        }
+    }
+
+    /// Its objects live in a namespace.
+    #[must_use]
+    pub fn namespaced(self) -> bool {
+        self != Self::Namespaces
+    }
+
+    /// The resource as the real server names it in messages: `jobs.batch`, `pods`.
+    #[must_use]
+    pub fn qualified(self) -> String {
+        match self.group() {
+            "" => self.plural().to_owned(),
+            group => format!("{}.{group}", self.plural()),
+        }
+    }
+}
