@@ -4,25 +4,27 @@ use std::{error::Error as StdError, time::Duration};
 
 use http::{HeaderMap, Response, header};
 use http_body_util::{BodyExt as _, Limited};
-use kube::client::Body;
+use kube::client::{AuthError, Body};
 use serde::Deserialize;
 
 use crate::core::failure::{Failure, Status};
 
 /// An error body larger than this is a proxy's page, not a `Status`.
 const BODY_LIMIT: usize = 256 * 1024;
+/// No server may keep kjo waiting longer than this before it asks again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const BODY_WITHIN: Duration = Duration::from_secs(10);
 
 /// A request that got no answer: was it sent, and may another be?
 pub(super) fn failure(error: &kube::Error) -> Failure {
+    if let Some(why) = credentials(error) {
+        return Failure::Setup(format!("no credentials: {why}"));
+    }
     let text = chain(error);
     // rustls says so of certificates that are unknown, expired or for another host; the user has to
     // act, waiting heals none of them.
     if text.contains("invalid peer certificate") || text.contains("UnsupportedCertVersion") {
         return Failure::Setup(format!("the server's certificate is not trusted: {text}"));
-    }
-    if let kube::Error::Auth(_) = error {
-        return Failure::Setup(format!("no credentials: {text}"));
     }
     let never_sent = if let kube::Error::Service(error) = error {
         error
@@ -37,6 +39,27 @@ pub(super) fn failure(error: &kube::Error) -> Failure {
     } else {
         Failure::Lost(text)
     }
+}
+
+/// Why there are no credentials, if that is what is wrong. What an exec plugin was called with and has
+/// printed stays out of it: that is where the credentials are.
+pub(super) fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<AuthError>() {
+            return Some(match error {
+                AuthError::AuthExecRun { out, .. } => {
+                    format!("the exec plugin of the kubeconfig's user failed ({})", out.status)
+                }
+                AuthError::AuthExecParse(_) => {
+                    "what the exec plugin of the kubeconfig's user printed is no ExecCredential".to_owned()
+                }
+                _ => chain(error),
+            });
+        }
+        next = error.source();
+    }
+    None
 }
 
 /// An error and what caused it, each once.
@@ -127,7 +150,7 @@ pub(super) fn status(code: u16, retry_after: Option<Duration>, body: &[u8]) -> S
 
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let seconds = headers.get(header::RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }
 
 /// The texts of Warning headers, as the API server sends them: `299 - "text"` (RFC 7234 5.5).

@@ -1,7 +1,7 @@
 //! From kubeconfig, context or service account to a client, looked for in kubectl's order: the
 //! flag, `KUBECONFIG`, the home file, the pod kjo runs in.
 
-use std::{path::PathBuf, time::Duration};
+use std::{path::PathBuf, pin::Pin, time::Duration};
 
 use http::{HeaderValue, Uri, header};
 use hyper_util::{
@@ -13,15 +13,21 @@ use kube::{
     client::ConfigExt as _,
     config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
-use tower::{BoxError, Service, ServiceBuilder};
+use tower::{BoxError, Service, ServiceBuilder, util::MapFuture};
 
-use super::{Cluster, answer::chain, proxy};
-use crate::spec::Refusal;
+use super::{
+    Cluster,
+    answer::{self, chain},
+    proxy,
+};
+use crate::{core::duration, spec::Refusal};
 
 /// Below the idle limits of the load balancers that forget flows (AWS NLB: 350 s, others: 60 s).
 const KEEPALIVE: Duration = Duration::from_secs(30);
 /// A connection that is not made by then is tried anew.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// The same with name resolution, proxy and TLS.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Where to look for a cluster, and in what order nothing else says.
 #[derive(Debug, Clone, Default)]
@@ -49,30 +55,55 @@ pub struct Connection {
     pub namespace: String,
 }
 
+impl Connection {
+    fn new(mut config: Config) -> Self {
+        let agent = concat!("kjo/", env!("CARGO_PKG_VERSION"));
+        config
+            .headers
+            .push((header::USER_AGENT, HeaderValue::from_static(agent)));
+        Self {
+            server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
+            namespace: config.default_namespace.clone(),
+            config,
+        }
+    }
+
+    /// A server that is known by its address, its certificate in DER, and a token.
+    ///
+    /// # Errors
+    /// The address is none.
+    pub fn to(server: &str, certificate: Vec<u8>, token: String) -> Result<Self, Refusal> {
+        let url: Uri = server.parse().map_err(|e| {
+            Refusal::new(
+                format!("{server:?} is no address of a server: {e}"),
+                "it looks like https://127.0.0.1:6443",
+            )
+        })?;
+        let mut config = Config::new(url);
+        config.root_cert = Some(vec![certificate]);
+        config.auth_info.token = Some(token.into());
+        Ok(Self::new(config))
+    }
+}
+
 impl Where {
     /// Finds the configuration, without any network.
     ///
     /// # Errors
     /// No configuration at all; a file that cannot be read; no such context.
     pub async fn find(&self) -> Result<Connection, Refusal> {
-        let mut config = match self.kubeconfig()? {
+        let (mut config, proxy_named) = match self.kubeconfig()? {
             Some(kubeconfig) => self.of_kubeconfig(kubeconfig).await?,
-            None => self.of_pod()?,
+            None => (self.of_pod()?, false),
         };
-        if let (Some(host), Some(_)) = (config.cluster_url.host(), &config.proxy_url)
+        // A proxy that the kubeconfig names for this cluster is meant, as in client-go; one of the
+        // environment is for what NO_PROXY does not exclude.
+        if let (Some(host), Some(_), false) = (config.cluster_url.host(), &config.proxy_url, proxy_named)
             && proxy::excluded(host, config.cluster_url.port_u16().unwrap_or(443), &self.no_proxy)
         {
             config.proxy_url = None;
         }
-        let agent = concat!("kjo/", env!("CARGO_PKG_VERSION"));
-        config
-            .headers
-            .push((header::USER_AGENT, HeaderValue::from_static(agent)));
-        Ok(Connection {
-            server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
-            namespace: config.default_namespace.clone(),
-            config,
-        })
+        Ok(Connection::new(config))
     }
 
     fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Refusal> {
@@ -110,7 +141,8 @@ impl Where {
         Ok(merged.filter(|k| !k.contexts.is_empty() || self.context.is_some() || !self.in_pod))
     }
 
-    async fn of_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<Config, Refusal> {
+    /// The configuration, and whether the kubeconfig itself names the proxy.
+    async fn of_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<(Config, bool), Refusal> {
         let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
         let chosen = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let Some(chosen) = chosen.filter(|c| !c.is_empty()) else {
@@ -129,12 +161,16 @@ impl Where {
             context: Some(chosen.clone()),
             ..KubeConfigOptions::default()
         };
-        Config::from_custom_kubeconfig(kubeconfig, &options).await.map_err(|e| {
-            Refusal::new(
-                format!("the context {chosen:?} of the kubeconfig cannot be used: {}", why(&e)),
-                "correct the kubeconfig; 'kubectl config view' shows it",
-            )
-        })
+        let proxy_named = names_proxy(&kubeconfig, &chosen);
+        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+            .await
+            .map_err(|e| {
+                Refusal::new(
+                    format!("the context {chosen:?} of the kubeconfig cannot be used: {}", why(&e)),
+                    "correct the kubeconfig; 'kubectl config view' shows it",
+                )
+            })?;
+        Ok((config, proxy_named))
     }
 
     fn of_pod(&self) -> Result<Config, Refusal> {
@@ -142,7 +178,7 @@ impl Where {
             return Err(Refusal::new(
                 "there is no cluster to talk to: no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config), \
                  and kjo does not run in a pod",
-                "name a kubeconfig with --kubeconfig FILE",
+                "name a kubeconfig with --kubeconfig FILE, or try it as processes of this machine with --sandbox",
             ));
         }
         Config::incluster().map_err(|e| {
@@ -152,6 +188,15 @@ impl Where {
             )
         })
     }
+}
+
+/// The cluster of this context has a `proxy-url` of its own.
+fn names_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
+    let context = kubeconfig.contexts.iter().find(|c| c.name == context);
+    let cluster = context.and_then(|c| c.context.as_ref()).map(|c| &c.cluster);
+    let cluster = cluster.and_then(|name| kubeconfig.clusters.iter().find(|c| c.name == *name));
+    let proxy = cluster.and_then(|c| c.cluster.as_ref()?.proxy_url.as_deref());
+    proxy.is_some_and(|url| !url.is_empty())
 }
 
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens, and the parser would show the
@@ -205,7 +250,11 @@ pub fn connect(connection: &Connection, namespace: &str) -> Result<Cluster, Refu
     };
     client.map(|client| Cluster::new(client, namespace)).map_err(|e| {
         Refusal::new(
-            format!("no connection to {} can be set up: {}", connection.server, chain(&e)),
+            format!(
+                "no connection to {} can be set up: {}",
+                connection.server,
+                answer::credentials(&e).unwrap_or_else(|| chain(&e))
+            ),
             "check certificates, keys and user of the kubeconfig",
         )
     })
@@ -220,6 +269,7 @@ where
     C::Error: Into<BoxError>,
 {
     let https = config.rustls_https_connector_with_connector(connector)?;
+    let https = MapFuture::new(https, in_time);
     let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
@@ -228,6 +278,17 @@ where
         .map_err(BoxError::from)
         .service(http);
     Ok(Client::new(service, config.default_namespace.clone()))
+}
+
+/// TCP has a limit of its own; this one is for names, proxies and TLS as well, so that a server which
+/// accepts and says nothing is known to have got no request.
+fn in_time<T: Send>(
+    connecting: impl Future<Output = Result<T, BoxError>> + Send + 'static,
+) -> Pin<Box<dyn Future<Output = Result<T, BoxError>> + Send>> {
+    Box::pin(async move {
+        let late = |_| BoxError::from(format!("no connection within {}", duration::show(CONNECTED_WITHIN)));
+        tokio::time::timeout(CONNECTED_WITHIN, connecting).await.map_err(late)?
+    })
 }
 
 fn tunnel(proxy: &Uri, tcp: HttpConnector) -> Tunnel<HttpConnector> {

@@ -21,9 +21,6 @@ use crate::core::{
 /// One event of this size is no Job and no pod.
 const EVENT_LIMIT: usize = 16 * 1024 * 1024;
 
-/// A failed watch is told after this many failures in a row: most heal at the first try.
-const TOLD_AFTER: u32 = 2;
-
 impl Cluster {
     /// Watches the Job of this name from `version` on, for ever; drop the future to stop.
     pub async fn watch_job(&self, name: &str, version: String, jitter: Jitter, tell: impl Fn(Seen<JobView>)) {
@@ -55,17 +52,11 @@ impl Cluster {
         V: for<'a> From<&'a K>,
         L: Future<Output = Result<(Vec<V>, String), Failure>>,
     {
-        let mut failures = 0;
         loop {
-            let end = self
-                .watch_once(path, selector, &mut resume, &list, &tell, &mut failures)
-                .await;
-            let pause = resume.after(&end);
-            if let End::Failed(failure) = end {
-                failures += 1;
-                if failures == TOLD_AFTER || failure.is(403) {
-                    tell(Seen::Lost(failure));
-                }
+            let end = self.watch_once(path, selector, &mut resume, &list, &tell).await;
+            let (pause, failure) = resume.after(end);
+            if let Some(failure) = failure {
+                tell(Seen::Lost(failure));
             }
             tokio::time::sleep(pause).await;
         }
@@ -79,23 +70,18 @@ impl Cluster {
         resume: &mut Resume,
         list: impl Fn() -> L,
         tell: &impl Fn(Seen<V>),
-        failures: &mut u32,
     ) -> End
     where
         K: DeserializeOwned,
         V: for<'a> From<&'a K>,
         L: Future<Output = Result<(Vec<V>, String), Failure>>,
     {
-        let works = |failures: &mut u32| {
-            if std::mem::take(failures) >= TOLD_AFTER {
-                tell(Seen::Back);
-            }
-        };
         if resume.version().is_none() {
             match list().await {
                 Ok((items, version)) => {
-                    works(failures);
-                    resume.seen(&version);
+                    if resume.seen(&version) {
+                        tell(Seen::Back);
+                    }
                     tell(Seen::All(items));
                 }
                 Err(failure) => return End::Failed(failure),
@@ -113,7 +99,9 @@ impl Cluster {
             Err(failure) if failure.is(410) => return End::Expired,
             Err(failure) => return End::Failed(failure),
         };
-        works(failures);
+        if resume.opened() {
+            tell(Seen::Back);
+        }
         read_events::<K, V>(body, resume, tell).await
     }
 }
@@ -189,7 +177,8 @@ where
             .and_then(|code| u16::try_from(code).ok())
             .unwrap_or(500);
         // 410, or "too large resource version" of a server that is behind: only a list helps.
-        if code == 410 || status.reason == "Expired" || status.reason == "Gone" {
+        let behind = status.causes.iter().any(|cause| cause == "ResourceVersionTooLarge");
+        if code == 410 || behind || status.reason == "Expired" || status.reason == "Gone" {
             return Err(End::Expired);
         }
         return Err(End::Failed(Failure::Answered(Box::new(Status { code, ..status }))));
@@ -203,6 +192,8 @@ where
             _ => Seen::One(view),
         });
     }
-    resume.seen(&versioned.metadata.resource_version);
+    if resume.seen(&versioned.metadata.resource_version) {
+        tell(Seen::Back);
+    }
     Ok(())
 }

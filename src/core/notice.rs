@@ -18,6 +18,11 @@ pub enum Notice {
         /// The namespace the Job goes to.
         namespace: String,
     },
+    /// The cluster is the sandbox: before everything else, as nothing is isolated.
+    Sandbox {
+        /// Whose processes the containers are.
+        user: String,
+    },
     /// kjo changed or added something that the user wrote otherwise.
     Adjusted(String),
     /// A Warning header of the API server.

@@ -24,11 +24,21 @@ pub enum End {
     Failed(Failure),
 }
 
+/// A watch that opens and breaks again without an event this often in a row does not work, whatever
+/// the heads of its answers say.
+const BROKEN: u32 = 2;
+
 /// Where a watch stands.
 #[derive(Debug)]
 pub struct Resume {
     version: Option<String>,
     backoff: Backoff,
+    /// Failures in a row.
+    failures: u32,
+    /// Streams in a row that opened, and failed before they brought anything.
+    broken: u32,
+    open: bool,
+    told: bool,
 }
 
 impl Resume {
@@ -38,6 +48,10 @@ impl Resume {
         Self {
             version,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), jitter),
+            failures: 0,
+            broken: 0,
+            open: false,
+            told: false,
         }
     }
 
@@ -47,24 +61,113 @@ impl Resume {
         self.version.as_deref()
     }
 
-    /// A list, an event or a bookmark brought this version: the connection works.
-    pub fn seen(&mut self, version: &str) {
+    /// The server has begun to answer. True if that ends an outage that was told.
+    #[must_use]
+    pub fn opened(&mut self) -> bool {
+        self.open = true;
+        self.broken < BROKEN && self.works()
+    }
+
+    /// A list, an event or a bookmark brought this version: the connection works. True if that ends an
+    /// outage that was told.
+    #[must_use]
+    pub fn seen(&mut self, version: &str) -> bool {
         self.backoff.reset();
+        self.broken = 0;
+        self.open = false;
         if !version.is_empty() {
             self.version = Some(version.to_owned());
         }
+        self.works()
     }
 
-    /// The pause before the next request after this end.
-    pub fn after(&mut self, end: &End) -> Duration {
-        match end {
+    fn works(&mut self) -> bool {
+        self.failures = 0;
+        std::mem::take(&mut self.told)
+    }
+
+    /// The pause before the next request after this end, and the failure if it is to be told now: most
+    /// heal at the first try, a refusal does not.
+    pub fn after(&mut self, end: End) -> (Duration, Option<Failure>) {
+        let failure = match end {
             // Not at once: a proxy that closes every watch must not make a hot loop of us.
-            End::Closed | End::Silent => self.backoff.next(None),
+            End::Closed => return (self.backoff.next(None), None),
             End::Expired => {
                 self.version = None;
-                self.backoff.next(None)
+                return (self.backoff.next(None), None);
             }
-            End::Failed(failure) => self.backoff.next(failure.retry_after()),
+            End::Silent => {
+                // Only a list tells what a dead connection has kept back.
+                self.version = None;
+                Failure::Lost(format!(
+                    "the watch brought nothing for {}",
+                    super::duration::show(DEAD_AFTER)
+                ))
+            }
+            End::Failed(failure) => failure,
+        };
+        self.failures += 1;
+        self.broken += u32::from(std::mem::take(&mut self.open));
+        let pause = self.backoff.next(failure.retry_after());
+        let tell = !self.told && (self.failures > 1 || self.broken >= BROKEN || failure.is(403));
+        self.told |= tell;
+        (pause, tell.then_some(failure))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::failure::Status;
+
+    fn resume() -> Resume {
+        Resume::new(Some("7".to_owned()), Jitter::new(1))
+    }
+
+    fn lost() -> End {
+        End::Failed(Failure::Lost("reset".to_owned()))
+    }
+
+    fn told(resume: &mut Resume, end: End) -> bool {
+        resume.after(end).1.is_some()
+    }
+
+    #[test]
+    fn what_was_told_once_is_taken_back_once() {
+        let forbidden = || {
+            End::Failed(Failure::Answered(Box::new(Status {
+                code: 403,
+                ..Status::default()
+            })))
+        };
+        let mut resume = resume();
+        assert!(told(&mut resume, forbidden()), "a refusal at once");
+        assert!(!told(&mut resume, forbidden()), "and once");
+        assert!(resume.opened(), "one success ends it, however short it was");
+        assert!(!resume.opened() && !resume.seen("8"));
+        assert!(!told(&mut resume, lost()), "the first failure may heal");
+        assert!(told(&mut resume, lost()));
+        assert!(resume.seen("9"));
+    }
+
+    #[test]
+    fn streams_that_open_and_break_are_an_outage() {
+        let mut resume = resume();
+        for round in 0..20 {
+            let back = resume.opened();
+            let lost = told(&mut resume, lost());
+            assert_eq!((back, lost), (false, round == 1), "round {round}");
         }
+        assert!(resume.seen("8"), "an event ends it");
+    }
+
+    #[test]
+    fn a_silent_watch_is_listed_anew_and_told_if_it_stays_silent() {
+        let mut resume = resume();
+        assert!(!resume.opened() && !told(&mut resume, End::Silent));
+        assert_eq!(resume.version(), None);
+        assert!(!resume.seen("9"), "the list");
+        assert!(!resume.opened() && !told(&mut resume, End::Silent));
+        assert!(!resume.opened() && told(&mut resume, End::Silent));
     }
 }

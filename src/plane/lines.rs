@@ -16,6 +16,8 @@ pub(super) struct Lines {
     diagnostics: Vec<String>,
     /// The last byte handed out or gathered is not a newline.
     unfinished: bool,
+    /// The line was ended for others to write: what comes of it stands on a line of its own.
+    broken: bool,
 }
 
 impl Lines {
@@ -25,7 +27,16 @@ impl Lines {
             ready: Vec::new(),
             diagnostics: Vec::new(),
             unfinished: false,
+            broken: false,
         }
+    }
+
+    /// Others write now, in the middle of a line. What has to stand before that.
+    pub(super) fn interrupted(&mut self) -> Option<Bytes> {
+        self.prefix.as_ref()?;
+        self.broken = true;
+        self.unfinished = false;
+        Some(Bytes::from_static(b"\n"))
     }
 
     /// No more will come: a prefixed last line gets the newline that it lacks.
@@ -38,9 +49,10 @@ impl Lines {
 
     /// What can be written now, and whether it leaves a line unfinished.
     pub(super) fn take(&mut self) -> Option<(Bytes, bool)> {
-        let hold_back = self.prefix.is_some() && self.unfinished && self.ready.len() < WHOLE_LINE;
+        let whole = memchr::memrchr(b'\n', &self.ready).map_or(0, |end| end + 1);
+        // Only a line that is too long all by itself goes out in pieces.
+        let hold_back = self.prefix.is_some() && self.unfinished && self.ready.len() - whole < WHOLE_LINE;
         let ready = if hold_back {
-            let whole = memchr::memrchr(b'\n', &self.ready).map_or(0, |end| end + 1);
             let rest = self.ready.split_off(whole);
             std::mem::replace(&mut self.ready, rest)
         } else {
@@ -60,7 +72,7 @@ impl Lines {
 
 impl Sink for Lines {
     fn content(&mut self, piece: &[u8], begins: bool) {
-        if let (true, Some(prefix)) = (begins, &self.prefix) {
+        if let (true, Some(prefix)) = (begins || std::mem::take(&mut self.broken), &self.prefix) {
             self.ready.extend_from_slice(prefix);
         }
         self.ready.extend_from_slice(piece);
@@ -117,5 +129,28 @@ mod tests {
         assert_eq!((text.len(), unfinished), (WHOLE_LINE + 2, true));
         lines.content(b"end\n", false);
         assert_eq!(taken(&mut lines), Some(("end\n".into(), false)));
+
+        let whole = [vec![b'y'; WHOLE_LINE], b"\n".to_vec()].concat();
+        lines.content(&whole, true);
+        lines.content(b"next", true);
+        assert!(
+            matches!(taken(&mut lines), Some((text, false)) if text.ends_with("y\n")),
+            "whole lines first"
+        );
+    }
+
+    #[test]
+    fn a_line_that_was_interrupted_goes_on_behind_a_prefix_of_its_own() {
+        let mut lines = Lines::new(Some(b"> ".to_vec()));
+        lines.content(&vec![b'x'; WHOLE_LINE], true);
+        assert!(taken(&mut lines).is_some());
+        assert_eq!(lines.interrupted().as_deref(), Some(b"\n".as_slice()));
+        lines.content(b"end\n", false);
+        assert_eq!(taken(&mut lines), Some(("> end\n".into(), false)));
+
+        let mut lines = Lines::new(None);
+        lines.content(b"10%", true);
+        assert!(taken(&mut lines).is_some());
+        assert_eq!(lines.interrupted(), None, "bytes are passed on as they came");
     }
 }

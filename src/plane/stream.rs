@@ -1,6 +1,6 @@
 //! One log: opened, read through a cursor, reopened as `core::log::follow` says, to its end.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -22,8 +22,17 @@ use crate::{
     },
 };
 
+/// A stdout that takes nothing for this long is told: a log that waits for its reader is not silent.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+
 /// Progress is told at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// How long a stream may be silent once its container has ended: what is there comes at once.
+const SILENT_ENDED: Duration = Duration::from_secs(3);
+
+/// How long a log that is read at one go may pause: a busy node needs its time.
+const SILENT_UNFOLLOWED: Duration = Duration::from_secs(20);
 
 /// What is needed to read a log.
 pub struct Reader<T: Fn(LogNews)> {
@@ -66,11 +75,26 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             since: log.cursor.since(),
         };
         let before = log.cursor.bytes();
-        let end = match reader.cluster.open_log(&request).await {
-            Ok(body) => log.pump(body).await,
-            Err(failure) => End::Failed(failure),
+        let opening = async {
+            tokio::select! {
+                opened = reader.cluster.open_log(&request) => Some(opened),
+                // The head of a followed log comes with its first line, so never from a connection that
+                // is dead while its container ends.
+                () = silence(&mut life, keep_open) => None,
+            }
+        };
+        let opened = log.giving_way(opening).await;
+        let end = match opened {
+            Some(Ok(body)) => log.pump(body, &mut life, keep_open).await,
+            Some(Err(failure)) => End::Failed(failure),
+            None => End::Silent,
         };
         let brought = log.cursor.bytes() > before;
+        let end = if end == End::Eof && log.cursor.spoke() && !brought {
+            End::Spoke
+        } else {
+            end
+        };
         if brought {
             follow.progressed();
         }
@@ -78,7 +102,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         match follow.ended(&end, brought, state) {
             Next::Done(complete) => break complete,
             Next::Open { after, follow } => {
-                pause(&mut life, after).await;
+                log.giving_way(pause(&mut life, after)).await;
                 keep_open = follow && life.borrow().0 == Life::Running;
             }
         }
@@ -93,6 +117,33 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         lines: log.cursor.lines(),
         bytes: log.cursor.bytes(),
     });
+}
+
+/// Waits for as long as a stream may be silent: a followed one a few seconds once its container has
+/// ended.
+async fn silence(life: &mut watch::Receiver<(Life, bool)>, followed: bool) {
+    if !followed {
+        return tokio::time::sleep(SILENT_UNFOLLOWED).await;
+    }
+    let mut limit = Instant::now() + SILENT_AFTER;
+    let mut told = true;
+    loop {
+        if life.borrow().0 >= Life::Ended {
+            limit = limit.min(Instant::now() + SILENT_ENDED);
+        }
+        let news = async {
+            if told {
+                life.changed().await.is_ok()
+            } else {
+                std::future::pending().await
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep_until(limit) => return,
+            // Nobody will tell any more: only the limit counts.
+            told_more = news => told = told_more,
+        }
+    }
 }
 
 /// Waits, but no longer than until the status says something new.
@@ -122,15 +173,21 @@ struct Log<T: Fn(LogNews)> {
 
 impl<T: Fn(LogNews)> Log<T> {
     /// Reads one stream to its end.
-    async fn pump(&mut self, body: Body) -> End {
+    async fn pump(&mut self, body: Body, life: &mut watch::Receiver<(Life, bool)>, followed: bool) -> End {
         let mut chunks = body.into_data_stream();
         self.cursor.begin();
         let end = loop {
-            let chunk: Bytes = match tokio::time::timeout(SILENT_AFTER, chunks.next()).await {
-                Err(_) => break End::Silent,
-                Ok(None) => break End::Eof,
-                Ok(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
-                Ok(Some(Ok(chunk))) => chunk,
+            let next = async {
+                tokio::select! {
+                    chunk = chunks.next() => Some(chunk),
+                    () = silence(life, followed) => None,
+                }
+            };
+            let chunk: Bytes = match self.giving_way(next).await {
+                None => break End::Silent,
+                Some(None) => break End::Eof,
+                Some(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
+                Some(Some(Ok(chunk))) => chunk,
             };
             self.cursor.feed(&chunk, &mut self.lines);
             self.pass_on().await;
@@ -139,15 +196,40 @@ impl<T: Fn(LogNews)> Log<T> {
                 (self.tell)(LogNews::Progress);
             }
         };
-        self.cursor.end(end == End::Eof, &mut self.lines);
+        // An API server whose own connection to the kubelet breaks ends the stream in good order, amid a
+        // line. Only a log that was read at one go ends where it ends.
+        self.cursor.end(end == End::Eof && !followed, &mut self.lines);
         self.pass_on().await;
         end
+    }
+
+    /// Waits for something, and lets others write meanwhile if this log has begun a line and they want
+    /// to.
+    async fn giving_way<F: Future>(&mut self, waited_for: F) -> F::Output {
+        let mut waited_for = pin!(waited_for);
+        loop {
+            tokio::select! {
+                biased;
+                come = &mut waited_for => return come,
+                () = self.pen.overdue() => {
+                    if let Some(end) = self.lines.interrupted() {
+                        self.pen.write(end, false).await;
+                    }
+                    self.pen.give_way();
+                }
+            }
+        }
     }
 
     /// Hands what is ready to the writer, and what is to be told to the driver.
     async fn pass_on(&mut self) {
         if let Some((bytes, unfinished)) = self.lines.take() {
-            self.pen.write(bytes, unfinished).await;
+            let mut write = pin!(self.pen.write(bytes, unfinished));
+            if tokio::time::timeout(BLOCKED_AFTER, &mut write).await.is_err() {
+                (self.tell)(LogNews::Blocked(true));
+                write.await;
+                (self.tell)(LogNews::Blocked(false));
+            }
         }
         for text in self.lines.take_diagnostics() {
             (self.tell)(LogNews::Kubelet(text));

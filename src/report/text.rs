@@ -13,20 +13,30 @@ use crate::{
     spec::Refusal,
 };
 
-/// Puts kjo's name before every line, so that it can be told from the program's where both meet.
+/// Puts kjo's name before every line, so that it can be told from the program's where both meet. What
+/// servers, kubelets and containers have said may hold anything; a terminal obeys none of it.
 pub(super) fn framed(text: &str) -> String {
-    text.lines().map(|line| format!("kjo: {line}\n")).collect()
+    let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.lines()
+        .map(|line| format!("kjo: {}\n", line.chars().map(visible).collect::<String>()))
+        .collect()
 }
 
 /// A refusal before anything was tried.
 pub(super) fn refusal(refusal: &Refusal) -> String {
-    with_hint(format!("error: {}", refusal.message), refusal.hint.as_deref())
+    let excerpt = refusal.excerpt.as_ref().map(|text| format!("\n{text}"));
+    let text = format!("error: {}{}", refusal.message, excerpt.unwrap_or_default());
+    with_hint(text, refusal.hint.as_deref())
 }
 
 /// What a notice says.
 pub(super) fn of(notice: &Notice) -> String {
     match notice {
         Notice::Target { server, namespace } => format!("using namespace {namespace} on {server}"),
+        Notice::Sandbox { user } => format!(
+            "sandbox: images are NOT used; commands run from this machine's own files, as user {user}, as plain \
+             processes without isolation"
+        ),
         Notice::Adjusted(what) => format!("note: {what}"),
         Notice::ServerWarning(text) => format!("warning from the API server: {text}"),
         Notice::CreateDelayed { failure, left } => format!(

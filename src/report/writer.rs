@@ -5,12 +5,16 @@ use std::{
     fs::File,
     io::{ErrorKind, Write},
     os::fd::{AsFd, BorrowedFd},
+    time::Duration,
 };
 
 use tokio::sync::mpsc;
 
 use super::Line;
 use crate::plane::{Piece, Written};
+
+/// How long to wait for a full pipe that does not block.
+const FULL_FOR: Duration = Duration::from_millis(5);
 
 /// Writes container bytes to the process's stdout.
 pub fn stdout(mut pieces: mpsc::Receiver<Piece>) {
@@ -26,7 +30,7 @@ pub fn stdout(mut pieces: mpsc::Receiver<Piece>) {
                 // After an error the rest is taken and thrown away: the Job goes on.
                 Piece::Bytes(bytes) => {
                     if let (Written::All, Ok(mut file)) = (&written, file.as_ref())
-                        && let Err(e) = file.write_all(&bytes)
+                        && let Err(e) = write_all(&mut file, &bytes)
                     {
                         written = if e.kind() == ErrorKind::BrokenPipe {
                             Written::Closed
@@ -52,13 +56,28 @@ pub(super) fn stderr(mut lines: mpsc::UnboundedReceiver<Line>) {
                 Line::Text(text) => {
                     if let Ok(mut file) = file.as_ref() {
                         // Where stderr is closed there is nobody left to tell.
-                        drop(file.write_all(text.as_bytes()));
+                        drop(write_all(&mut file, text.as_bytes()));
                     }
                 }
                 Line::Flush(done) => drop(done.send(())),
             }
         }
     });
+}
+
+/// Writes all of it, also where the other end is set not to block: the flag belongs to the pipe, and
+/// whoever shares it (node, ssh) may have set it.
+fn write_all(file: &mut impl Write, mut bytes: &[u8]) -> std::io::Result<()> {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Err(e) if e.kind() == ErrorKind::WouldBlock => std::thread::sleep(FULL_FOR),
+            Err(e) if e.kind() == ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(())
 }
 
 /// The descriptor as a file of our own: `std`'s handles buffer by line and lock.

@@ -77,7 +77,8 @@ pub fn env(arg: &str, own: &dyn Fn(&str) -> Option<String>) -> Result<(String, S
     };
     if name.is_empty() {
         return Err(Refusal::new(
-            format!("-e {arg} has no name"),
+            // Not quoted: with the name's variable unset, what is left is the value.
+            "-e has a value without a name before it; is a variable unset?",
             "write -e NAME=VALUE, or -e NAME to pass kjo's own on",
         ));
     }

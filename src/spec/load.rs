@@ -64,17 +64,19 @@ fn documents(source: &str, bytes: &[u8]) -> Result<Vec<Value>, Refusal> {
         let shown = usize::try_from(line)
             .ok()
             .and_then(|n| text.lines().nth(n.checked_sub(1)?))
-            .map(|l| excerpt(l, usize::try_from(column).unwrap_or(1)))
-            .unwrap_or_default();
+            .map(|l| excerpt(l, usize::try_from(column).unwrap_or(1)));
         let what = e.without_snippet().to_string();
         // The parser repeats the place behind its sentence.
         let what = what.split(" at line ").next().unwrap_or_default();
         // Advice for programmers, not for authors of manifests.
         let what = what.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-        Refusal::new(
-            format!("{source} is not valid YAML: line {line}, column {column}: {what}{shown}"),
-            "correct the file at this place",
-        )
+        Refusal {
+            excerpt: shown,
+            ..Refusal::new(
+                format!("{source} is not valid YAML: line {line}, column {column}: {what}"),
+                "correct the file at this place",
+            )
+        }
     })
 }
 
@@ -89,7 +91,7 @@ fn excerpt(line: &str, column: usize) -> String {
         .take(AROUND)
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect();
-    format!("\n    {visible}\n    {:>width$}", "^", width = column - from + 1)
+    format!("    {visible}\n    {:>width$}", "^", width = column - from + 1)
 }
 
 fn is_job(document: &Value) -> bool {
@@ -123,7 +125,9 @@ mod tests {
 
     fn refused(text: &str) -> String {
         let refusal = job("job.yaml", text.as_bytes()).expect_err(text);
-        format!("{refusal}\nhint: {}", refusal.hint.clone().unwrap_or_default())
+        let excerpt = refusal.excerpt.as_ref().map(|text| format!("\n{text}"));
+        let hint = refusal.hint.clone().unwrap_or_default();
+        format!("{refusal}{}\nhint: {hint}", excerpt.unwrap_or_default())
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod prepare;
 pub struct Refusal {
     /// What was tried, on what, and what is wrong.
     pub message: String,
+    /// The place in the user's file, for the screen only: it may hold what is secret.
+    pub excerpt: Option<String>,
     /// What to do next.
     pub hint: Option<String>,
 }
@@ -22,6 +24,7 @@ impl Refusal {
     pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
         Self {
             message: message.into(),
+            excerpt: None,
             hint: Some(hint.into()),
         }
     }

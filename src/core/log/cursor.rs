@@ -26,6 +26,8 @@ pub struct Cursor {
     line: Line,
     /// No line of this stream has come yet, and the stream was resumed.
     resumed_head: bool,
+    /// This stream has brought a word of the kubelet.
+    spoke: bool,
     gap: Option<Gap>,
     lines: u64,
     bytes: u64,
@@ -47,8 +49,25 @@ enum Line {
     Held { stamp: Stamp, content: Vec<u8> },
     /// The rest of a line that is known, or of one whose beginning is not to be had.
     Skipped,
+    /// The unstamped beginning of a resumed stream: the end of a line that is known, most likely.
+    Tail(Vec<u8>),
     /// An unstamped line.
     Foreign(Vec<u8>),
+}
+
+/// What a kubelet writes into the stream when it cannot read the log (pkg/kubelet/kuberuntime,
+/// k8s.io/cri-client pkg/logs).
+const KUBELET_SAYS: [&[u8]; 4] = [
+    b"unable to retrieve container logs for ",
+    b"failed to ",
+    b"rpc error: ",
+    b"Internal error occurred: ",
+];
+
+/// Keeps the beginning: the kubelet's messages are short.
+fn keep(line: &mut Vec<u8>, more: &[u8]) {
+    let room = HASHED.saturating_sub(line.len()).min(more.len());
+    line.extend_from_slice(more.get(..room).unwrap_or_default());
 }
 
 impl Default for Cursor {
@@ -57,6 +76,7 @@ impl Default for Cursor {
             memory: Memory::default(),
             line: Line::Head(Vec::new()),
             resumed_head: false,
+            spoke: false,
             gap: None,
             lines: 0,
             bytes: 0,
@@ -94,29 +114,53 @@ impl Cursor {
         self.memory.begin();
         self.resumed_head = self.memory.replaying();
         self.line = Line::Head(Vec::new());
+        self.spoke = false;
+    }
+
+    /// In this stream the kubelet has spoken in the log's stead.
+    #[must_use]
+    pub fn spoke(&self) -> bool {
+        self.spoke
     }
 
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
         while !chunk.is_empty() {
             chunk = match &mut self.line {
-                Line::Head(_) => self.head(chunk, sink),
+                Line::Head(_) => self.head(chunk),
                 Line::Content { .. } => self.content(chunk, sink),
                 Line::Held { .. } => self.held(chunk, sink),
+                Line::Tail(line) => match memchr::memchr(b'\n', chunk) {
+                    Some(end) => {
+                        keep(line, chunk.get(..end).unwrap_or_default());
+                        // An old line's end is known already; the kubelet's own words are not.
+                        if KUBELET_SAYS.iter().any(|words| line.starts_with(words)) {
+                            sink.diagnostic(line);
+                            self.spoke = true;
+                        }
+                        self.next_line(chunk, end)
+                    }
+                    None => {
+                        keep(line, chunk);
+                        &[]
+                    }
+                },
                 Line::Skipped => match memchr::memchr(b'\n', chunk) {
                     Some(end) => self.next_line(chunk, end),
                     None => &[],
                 },
                 Line::Foreign(line) => match memchr::memchr(b'\n', chunk) {
                     Some(end) => {
-                        line.extend_from_slice(chunk.get(..end).unwrap_or_default());
-                        sink.diagnostic(line);
+                        keep(line, chunk.get(..end).unwrap_or_default());
+                        // An empty line without a stamp is nobody's word.
+                        if !line.is_empty() {
+                            sink.diagnostic(line);
+                            self.spoke = true;
+                        }
                         self.next_line(chunk, end)
                     }
                     None => {
-                        // Bounded: the kubelet's messages are short.
-                        let room = HASHED.saturating_sub(line.len());
-                        line.extend_from_slice(chunk.get(..room).unwrap_or(chunk));
+                        keep(line, chunk);
                         &[]
                     }
                 },
@@ -129,7 +173,12 @@ impl Cursor {
     pub fn end(&mut self, clean: bool, sink: &mut impl Sink) {
         match std::mem::replace(&mut self.line, Line::Head(Vec::new())) {
             Line::Head(_) | Line::Skipped => {}
-            Line::Foreign(line) => sink.diagnostic(&line),
+            // A line of the container ends with a newline, or is the last and bears its stamp.
+            Line::Tail(line) if !clean && !KUBELET_SAYS.iter().any(|words| line.starts_with(words)) => {}
+            Line::Tail(line) | Line::Foreign(line) => {
+                sink.diagnostic(&line);
+                self.spoke = true;
+            }
             Line::Content {
                 stamp,
                 taken,
@@ -160,7 +209,7 @@ impl Cursor {
         chunk.get(end + 1..).unwrap_or_default()
     }
 
-    fn head<'a>(&mut self, chunk: &'a [u8], sink: &mut impl Sink) -> &'a [u8] {
+    fn head<'a>(&mut self, chunk: &'a [u8]) -> &'a [u8] {
         let Line::Head(begun) = &mut self.line else {
             return chunk;
         };
@@ -189,15 +238,7 @@ impl Cursor {
                 std::mem::take(begun)
             };
             self.foreign(begun);
-            let tail = chunk.get(end..).unwrap_or_default();
-            // An empty line without a stamp is nobody's word.
-            if let (Line::Foreign(line), Some(b'\n')) = (&self.line, tail.first()) {
-                if !line.is_empty() {
-                    sink.diagnostic(line);
-                }
-                return self.next_line(tail, 0);
-            }
-            return tail;
+            return chunk.get(end..).unwrap_or_default();
         };
         self.resumed_head = false;
         self.line = if self.memory.replaying() {
@@ -220,7 +261,7 @@ impl Cursor {
     /// so of one that was written long ago; anywhere else it is the kubelet's.
     fn foreign(&mut self, begun: Vec<u8>) {
         self.line = if std::mem::take(&mut self.resumed_head) {
-            Line::Skipped
+            Line::Tail(begun)
         } else {
             Line::Foreign(begun)
         };

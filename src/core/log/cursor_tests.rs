@@ -109,6 +109,7 @@ proptest! {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
             let cut = (body.len() as f64 * fraction) as usize;
             feed_in_pieces(&mut cursor, &body[..cut], piece, &mut out);
+            // A stream that is not known to be whole is not taken for whole.
             cursor.end(false, &mut out);
             prop_assert_eq!(cursor.take_gap(), None);
         }
@@ -227,4 +228,65 @@ fn a_faster_log_than_the_memory_is_not_repeated() {
         cursor.end(true, &mut out);
     }
     assert!(out.content == truth(&log, true), "{} bytes", out.content.len());
+}
+
+/// A cursor that has read these lines, a second apart, each with its newline.
+fn after(lines: &[&str]) -> Cursor {
+    let mut cursor = Cursor::default();
+    let mut out = Collected::default();
+    cursor.begin();
+    let log: Vec<Written> = (0_i64..)
+        .zip(lines)
+        .map(|(n, line)| Written {
+            at: 10 * n,
+            content: line.as_bytes().to_vec(),
+        })
+        .collect();
+    cursor.feed(&served(&log, true, None), &mut out);
+    cursor.end(false, &mut out);
+    cursor
+}
+
+#[test]
+fn the_kubelets_words_are_not_taken_for_the_end_of_a_known_line() {
+    let said = b"unable to retrieve container logs for containerd://1".as_slice();
+    for (body, clean, diagnostics) in [
+        (said.to_vec(), true, 1),
+        (said.to_vec(), false, 1),
+        ([said, b"\n"].concat(), false, 1),
+        (b"the rest of a long line\n".to_vec(), true, 0),
+        (b"the rest of a long line".to_vec(), false, 0),
+        (b"anything else that ends the log".to_vec(), true, 1),
+    ] {
+        let mut cursor = after(&["one", "two", "three"]);
+        let mut out = Collected::default();
+        cursor.begin();
+        cursor.feed(&body, &mut out);
+        cursor.end(clean, &mut out);
+        assert_eq!(
+            (out.diagnostics.len(), cursor.spoke()),
+            (diagnostics, diagnostics == 1),
+            "{body:?}"
+        );
+        assert!(out.content.is_empty());
+    }
+}
+
+#[test]
+fn a_replay_that_meets_nothing_known_ends() {
+    let mut cursor = after(&["one", "two"]);
+    let mut out = Collected::default();
+    cursor.begin();
+    for n in 0..5000_i64 {
+        let line = Written {
+            at: 12 + n / 10,
+            content: format!("new {n}").into_bytes(),
+        };
+        cursor.feed(&served(&[line], true, None), &mut out);
+    }
+    assert!(cursor.take_gap().is_some(), "what was known is not there any more");
+    // Once it has ended, what comes is passed on at once, without waiting for its newline.
+    let before = out.content.len();
+    cursor.feed(b"2026-09-21T16:00:00.000000000Z prompt> ", &mut out);
+    assert_eq!(out.content.len() - before, "prompt> ".len());
 }

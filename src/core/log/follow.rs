@@ -19,6 +19,11 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(300);
 /// again.
 const STATUS_LAG: Duration = Duration::from_millis(1500);
 
+/// Vain tries in a row after which a log is given up: half a minute.
+const PATIENCE: u32 = 6;
+/// The same for a log of which nothing was ever read: seconds.
+const PATIENCE_UNREAD: u32 = 3;
+
 /// Why a stream ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -28,6 +33,8 @@ pub enum End {
     Silent,
     /// The stream broke, or could not be opened.
     Failed(Failure),
+    /// The kubelet spoke in the log's stead, and brought nothing of it.
+    Spoke,
 }
 
 /// What the pod's status says of the container.
@@ -73,8 +80,12 @@ pub struct Follow {
     backoff: Backoff,
     /// What the status said when the current stream was opened.
     opened_in: Life,
-    /// The log could not be read for this reason, which time does not heal.
+    /// The log may not be read, for this reason.
     denied: Option<Failure>,
+    /// Something of it was read.
+    read: bool,
+    /// Tries in a row that were denied, or that only the kubelet's own words came of.
+    vain: u32,
 }
 
 impl Follow {
@@ -85,6 +96,8 @@ impl Follow {
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), jitter),
             opened_in: Life::Running,
             denied: None,
+            read: false,
+            vain: 0,
         }
     }
 
@@ -102,6 +115,9 @@ impl Follow {
     /// The stream brought bytes: the next failure is a new outage.
     pub fn progressed(&mut self) {
         self.backoff.reset();
+        self.vain = 0;
+        self.read = true;
+        self.denied = None;
     }
 
     /// A stream has ended. `brought` says whether it brought a byte that was not known, `life` what
@@ -124,14 +140,37 @@ impl Follow {
                 follow: true,
             },
             (End::Failed(failure), Life::Running | Life::Ended) => self.failed(failure, life),
+            (End::Spoke, Life::Running | Life::Ended) => {
+                self.vain += 1;
+                if life == Life::Ended && self.vain >= PATIENCE {
+                    return Next::Done(Complete::Unproven);
+                }
+                Next::Open {
+                    after: self.patiently(),
+                    follow: life == Life::Running,
+                }
+            }
         }
     }
 
+    /// One second, and twice as long each time.
+    fn patiently(&self) -> Duration {
+        Duration::from_secs(1 << self.vain.saturating_sub(1).min(5))
+    }
+
     fn failed(&mut self, failure: &Failure, life: Life) -> Next {
-        // 403: no permission to read logs.
+        // No permission to read logs; or an API server that has just started and knows no Roles yet.
         if failure.is(403) {
+            self.vain += 1;
             self.denied = Some(failure.clone());
-            return Next::Done(Complete::Denied);
+            let patience = if self.read { PATIENCE } else { PATIENCE_UNREAD };
+            if self.vain >= patience {
+                return Next::Done(Complete::Denied);
+            }
+            return Next::Open {
+                after: self.patiently(),
+                follow: life == Life::Running,
+            };
         }
         // 400 of an ended container: its log is not there any more. Of one that seems to run: it
         // "is waiting to start" again.
@@ -212,13 +251,36 @@ mod tests {
 
     #[test]
     fn a_log_that_may_not_be_read_is_given_up_with_its_reason() {
+        let tries = |f: &mut Follow| {
+            (1..20).find(|_| f.ended(&answered(403), false, Life::Running) == Next::Done(Complete::Denied))
+        };
         let mut f = follow();
-        f.opening(Life::Running);
-        assert_eq!(
+        assert_eq!(tries(&mut f), Some(PATIENCE_UNREAD));
+        assert!(f.denied().is_some());
+        let mut f = follow();
+        assert_ne!(
             f.ended(&answered(403), false, Life::Running),
             Next::Done(Complete::Denied)
         );
-        assert!(f.denied().is_some());
+        f.progressed();
+        assert_eq!(
+            (tries(&mut f), f.denied().is_some()),
+            (Some(PATIENCE), true),
+            "what could be read once"
+        );
+    }
+
+    #[test]
+    fn a_log_in_whose_stead_the_kubelet_speaks_is_not_called_complete() {
+        let mut f = follow();
+        for _ in 1..PATIENCE {
+            f.opening(Life::Ended);
+            let Next::Open { after, follow: false } = f.ended(&End::Spoke, false, Life::Ended) else {
+                panic!("gave up");
+            };
+            assert!(after >= Duration::from_secs(1));
+        }
+        assert_eq!(f.ended(&End::Spoke, false, Life::Ended), Next::Done(Complete::Unproven));
     }
 
     #[test]

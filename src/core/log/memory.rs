@@ -76,6 +76,8 @@ struct Replay {
     matched: bool,
     /// A new line came before the last known one was met.
     gap_told: bool,
+    /// The newest stamp when the stream was opened: lines well after it are new for certain.
+    newest: Stamp,
 }
 
 impl Memory {
@@ -99,11 +101,12 @@ impl Memory {
 
     /// A stream from [`Self::since`] begins.
     pub fn begin(&mut self) {
-        self.replay = self.newest.map(|_| Replay {
+        self.replay = self.newest.map(|newest| Replay {
             next: 0,
             end: self.keys.len(),
             matched: false,
             gap_told: false,
+            newest,
         });
     }
 
@@ -190,14 +193,17 @@ impl Memory {
         // line was met is either new out of order or, far more likely, stands behind a rotation.
         let lost = !replay.gap_told && (replay.next < replay.end || self.cut.is_some());
         replay.gap_told |= lost;
-        let gap = self.newest.filter(|_| lost).map(|from| Gap { from, to: stamp });
-        if self
-            .newest
-            .is_some_and(|newest| stamp.seconds > newest.seconds + SLACK_SECONDS)
-        {
+        let newest = replay.newest;
+        if stamp.seconds > newest.seconds + SLACK_SECONDS {
             self.finish();
         }
-        (Known::New, gap)
+        (
+            Known::New,
+            lost.then_some(Gap {
+                from: newest,
+                to: stamp,
+            }),
+        )
     }
 
     fn finish(&mut self) {

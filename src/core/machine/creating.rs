@@ -27,6 +27,11 @@ pub(super) struct Creating {
     next: Option<(Duration, Request)>,
     /// A create request may have taken effect without our knowing.
     uncertain: bool,
+    /// That was so at some time: a Job that exists now is most likely ours, made by a request that took
+    /// its time.
+    was_uncertain: bool,
+    /// The time is over, and one last look is taken.
+    last_look: bool,
     told: bool,
     last: Option<Failure>,
 }
@@ -53,6 +58,8 @@ impl Creating {
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
             next: None,
             uncertain: false,
+            was_uncertain: false,
+            last_look: false,
             told: false,
             last: None,
         }
@@ -64,6 +71,11 @@ impl Creating {
             .into_iter()
             .flatten()
             .min()
+    }
+
+    /// A request waits for its answer.
+    pub(super) fn in_flight(&self) -> bool {
+        self.next.is_none()
     }
 
     /// When to give up. A request that is under way gets a little longer: it may just be making the
@@ -95,11 +107,13 @@ impl Machine {
             Input::Read(Ok(Some(job))) => self.taken(job.run_id.as_deref()),
             Input::Read(Ok(None)) => {
                 // It did not take effect, so it may be sent again.
-                if let Stage::Creating(creating) = &mut self.stage {
-                    creating.uncertain = false;
-                }
+                let Stage::Creating(creating) = &mut self.stage else {
+                    return Vec::new();
+                };
+                creating.uncertain = false;
                 match self.stopped {
                     Some((signal, _)) => self.finish(interrupted(signal), Cleanup::Nothing),
+                    None if creating.last_look => self.give_up_creating(false),
                     None => vec![Action::Create],
                 }
             }
@@ -119,6 +133,7 @@ impl Machine {
     fn uncertain(&mut self) {
         if let Stage::Creating(creating) = &mut self.stage {
             creating.uncertain = true;
+            creating.was_uncertain = true;
         }
     }
 
@@ -177,8 +192,19 @@ impl Machine {
         let Stage::Creating(creating) = &mut self.stage else {
             return Vec::new();
         };
-        if stopped.is_some_and(|(_, by)| now >= by) || now >= creating.limit() {
-            return self.give_up_creating();
+        let in_flight = creating.in_flight();
+        if stopped.is_some_and(|(_, by)| now >= by) {
+            return self.give_up_creating(in_flight);
+        }
+        if now >= creating.limit() {
+            if creating.uncertain && !creating.last_look {
+                // Whether it exists can perhaps be told, even if it cannot be made.
+                creating.last_look = true;
+                creating.next = None;
+                creating.until = now;
+                return vec![Action::ReadJob];
+            }
+            return self.give_up_creating(in_flight);
         }
         match creating.next {
             Some((at, request)) if now >= at => {
@@ -206,13 +232,11 @@ impl Machine {
         }
     }
 
-    /// The time is over, or the user leaves.
-    pub(super) fn give_up_creating(&mut self) -> Vec<Action> {
+    /// The time is over, or the user leaves; a request that is `in_flight` may still take effect.
+    pub(super) fn give_up_creating(&mut self, in_flight: bool) -> Vec<Action> {
         let Stage::Creating(creating) = &self.stage else {
             return Vec::new();
         };
-        // A request without an answer may still take effect.
-        let in_flight = creating.next.is_none();
         let uncertain = creating.uncertain || in_flight;
         let why = creating
             .last
@@ -271,7 +295,7 @@ impl Machine {
     /// name is somebody else's.
     fn exists(&mut self, failure: &Failure) -> Vec<Action> {
         match &self.stage {
-            Stage::Creating(creating) if creating.uncertain => vec![Action::ReadJob],
+            Stage::Creating(creating) if creating.was_uncertain => vec![Action::ReadJob],
             Stage::Creating(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
                 let mut verdict = Verdict::new(
                     Outcome::Refused,

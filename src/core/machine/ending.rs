@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage};
+use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, pods::Pods};
 use crate::core::{
     backoff::Backoff,
     failure::Failure,
@@ -33,10 +33,20 @@ pub(super) struct Ending {
     drain_by: Option<Duration>,
     /// When a log last brought a byte.
     heard: Duration,
-    /// When to list the pods because fewer were seen than the Job counts.
-    reconcile: Option<Duration>,
+    reconcile: Reconcile,
     removal: Removal,
     job_gone: bool,
+}
+
+/// Whether the pods are to be listed, because fewer were seen to end than the Job counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reconcile {
+    /// No, or no longer.
+    Settled,
+    /// If the watch has not told by then.
+    At(Duration),
+    /// The answer is waited for.
+    Asked,
 }
 
 /// What the verdict is made from.
@@ -68,20 +78,25 @@ enum Removal {
         backoff: Backoff,
         next: Option<Duration>,
         by: Duration,
+        last: Option<Failure>,
     },
     Done(Cleanup),
 }
 
 impl Ending {
-    pub(super) fn due(&self) -> Option<(Duration, &'static str)> {
+    pub(super) fn due(&self, pods: &Pods) -> Option<(Duration, &'static str)> {
         let drain = match self.step {
             Step::Drain => {
-                let quiet = self.heard + QUIET;
-                Some((self.drain_by.map_or(quiet, |by| by.min(quiet)), "drain"))
+                let quiet = (!pods.blocked()).then_some(self.heard + QUIET);
+                let by = [quiet, self.drain_by].into_iter().flatten().min();
+                by.map(|by| (by, "drain"))
             }
             Step::Flush | Step::Remove => None,
         };
-        let list = self.reconcile.map(|at| (at, "list the pods"));
+        let list = match self.reconcile {
+            Reconcile::At(at) => Some((at, "list the pods")),
+            Reconcile::Settled | Reconcile::Asked => None,
+        };
         let delete = match &self.removal {
             Removal::Asked { next, by, .. } => Some((next.map_or(*by, |next| next.min(*by)), "delete")),
             Removal::ByPolicy(_) | Removal::Done(_) => None,
@@ -119,7 +134,8 @@ impl Machine {
             actions.push(Action::Say(Notice::Stopping(signal)));
         }
         let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
-        let drain_by = if verdict.outcome == Outcome::Unknown {
+        // What stays and runs on has no end to be waited for.
+        let drain_by = if !delete_now && kept == Cleanup::Kept {
             now
         } else {
             self.bounded(now + grace)
@@ -136,7 +152,7 @@ impl Machine {
             step: Step::Drain,
             drain_by: Some(drain_by),
             heard: now,
-            reconcile: None,
+            reconcile: Reconcile::Settled,
             removal,
             job_gone: false,
         });
@@ -146,20 +162,24 @@ impl Machine {
 
     /// Begins the ending of a Job that has its terminal condition.
     pub(super) fn conclude_finished(&mut self, now: Duration) -> Vec<Action> {
-        let reconcile = (!self.reconciled()).then_some(now + RECONCILE_AFTER);
+        let reconcile = if self.unseen() <= 0 {
+            Reconcile::Settled
+        } else {
+            Reconcile::At(now + RECONCILE_AFTER)
+        };
         self.conclude_by_policy(Basis::Finished, Propagation::Background, reconcile, now)
     }
 
     /// Begins the ending of a Job that has announced its end and cannot get there.
     pub(super) fn conclude_announced(&mut self, now: Duration) -> Vec<Action> {
-        self.conclude_by_policy(Basis::Announced, Propagation::Foreground, None, now)
+        self.conclude_by_policy(Basis::Announced, Propagation::Foreground, Reconcile::Settled, now)
     }
 
     fn conclude_by_policy(
         &mut self,
         basis: Basis,
         propagation: Propagation,
-        reconcile: Option<Duration>,
+        reconcile: Reconcile,
         now: Duration,
     ) -> Vec<Action> {
         self.stage = Stage::Ending(Ending {
@@ -174,11 +194,7 @@ impl Machine {
         self.advance(now)
     }
 
-    /// As many pods were seen to end as the Job counts.
-    fn reconciled(&self) -> bool {
-        self.unseen() <= 0
-    }
-
+    /// How many pods fewer were seen to end than the Job counts.
     fn unseen(&self) -> i32 {
         let counted = self.job.as_ref().map_or(0, |job| job.succeeded + job.failed);
         counted - i32::try_from(self.pods.over()).unwrap_or(i32::MAX)
@@ -196,6 +212,7 @@ impl Machine {
             propagation,
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), self.jitter.fork()),
             next: None,
+            last: None,
             by: self.stopped.map_or(by, |(_, limit)| by.min(limit)),
         }
     }
@@ -216,18 +233,41 @@ impl Machine {
         let Some((_, limit)) = self.stopped else {
             return Vec::new();
         };
+        let mut actions = self.delete_by_policy(now);
         if let Stage::Ending(ending) = &mut self.stage {
-            let drain_by = match ending.removal {
+            let drain_by = match (&ending.basis, &ending.removal) {
                 // The Job has finished: what was not read by now is not waited for.
-                Removal::ByPolicy(_) | Removal::Done(_) => now,
-                Removal::Asked { .. } => limit.saturating_sub(FLUSH_MARGIN),
+                (Basis::Finished | Basis::Announced, _) | (_, Removal::ByPolicy(_) | Removal::Done(_)) => now,
+                (Basis::Given(_), Removal::Asked { .. }) => limit.saturating_sub(FLUSH_MARGIN),
             };
             ending.drain_by = Some(ending.drain_by.map_or(drain_by, |by| by.min(drain_by)));
             if let Removal::Asked { by, .. } = &mut ending.removal {
                 *by = limit.min(*by);
             }
         }
-        self.advance(now)
+        actions.extend(self.advance(now));
+        actions
+    }
+
+    /// Sends the delete request of a finished Job if the policy wants it gone.
+    fn delete_by_policy(&mut self, now: Duration) -> Vec<Action> {
+        let Stage::Ending(Ending {
+            removal: Removal::ByPolicy(propagation),
+            ..
+        }) = &self.stage
+        else {
+            return Vec::new();
+        };
+        let propagation = *propagation;
+        if !self.plan.delete.takes(self.verdict().outcome == Outcome::Succeeded) {
+            return Vec::new();
+        }
+        let removal = self.removal(propagation, now);
+        let actions = self.delete_action(&removal).into_iter().collect();
+        if let Stage::Ending(ending) = &mut self.stage {
+            ending.removal = removal;
+        }
+        actions
     }
 
     pub(super) fn ending(&mut self, input: Input, now: Duration) -> Vec<Action> {
@@ -287,12 +327,12 @@ impl Machine {
         };
         let unseen = self.unseen();
         if let Stage::Ending(ending) = &mut self.stage
-            && ending.reconcile.is_some()
+            && ending.reconcile != Reconcile::Settled
         {
             if unseen <= 0 {
-                ending.reconcile = None;
-            } else if listed && ending.reconcile.is_some_and(|at| now >= at) {
-                ending.reconcile = None;
+                ending.reconcile = Reconcile::Settled;
+            } else if listed && ending.reconcile == Reconcile::Asked {
+                ending.reconcile = Reconcile::Settled;
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }
         }
@@ -301,7 +341,10 @@ impl Machine {
 
     fn deleted(&mut self, answer: Result<Deletion, Failure>, now: Duration) {
         let Stage::Ending(ending) = &mut self.stage else { return };
-        let Removal::Asked { backoff, next, .. } = &mut ending.removal else {
+        let Removal::Asked {
+            backoff, next, last, ..
+        } = &mut ending.removal
+        else {
             return;
         };
         match answer {
@@ -312,7 +355,10 @@ impl Machine {
                 };
                 ending.removal = Removal::Done(Cleanup::Deleted);
             }
-            Err(failure) if failure.may_heal() => *next = Some(now + backoff.next(failure.retry_after())),
+            Err(failure) if failure.may_heal() => {
+                *next = Some(now + backoff.next(failure.retry_after()));
+                *last = Some(failure);
+            }
             Err(failure) => ending.removal = Removal::Done(Cleanup::Failed(failure.to_string())),
         }
     }
@@ -327,11 +373,18 @@ impl Machine {
         };
         let mut actions = Vec::new();
         if let Removal::Asked {
-            next, by, propagation, ..
+            next,
+            by,
+            propagation,
+            last,
+            ..
         } = &mut ending.removal
         {
             if now >= *by {
-                ending.removal = Removal::Done(Cleanup::Failed("the server did not answer in time".to_owned()));
+                let why = last
+                    .as_ref()
+                    .map_or_else(|| "the server did not answer in time".to_owned(), ToString::to_string);
+                ending.removal = Removal::Done(Cleanup::Failed(why));
             } else if next.is_some_and(|at| now >= at) {
                 *next = None;
                 actions.push(Action::Delete {
@@ -340,9 +393,9 @@ impl Machine {
                 });
             }
         }
-        if ending.reconcile.is_some_and(|at| now >= at) {
+        if matches!(ending.reconcile, Reconcile::At(at) if now >= at) {
             // The answer settles it; without one the drain's own budget does.
-            ending.reconcile = Some(now + QUIET);
+            ending.reconcile = Reconcile::Asked;
             actions.push(Action::ListPods { job_uid });
         }
         actions
@@ -362,7 +415,7 @@ impl Machine {
         if ending.step == Step::Drain {
             let Some(given_up) = drained else { return actions };
             ending.step = Step::Flush;
-            ending.reconcile = None;
+            ending.reconcile = Reconcile::Settled;
             if given_up && !reading.is_empty() {
                 actions.push(Action::Say(Notice::DrainGivenUp { pods: reading }));
             }
@@ -382,18 +435,12 @@ impl Machine {
                 let cleanup = cleanup.clone();
                 actions.extend(self.close(cleanup));
             }
-            Removal::ByPolicy(propagation) => {
-                let propagation = *propagation;
-                let succeeded = self.verdict().outcome == Outcome::Succeeded;
-                if self.plan.delete.takes(succeeded) {
-                    let removal = self.removal(propagation, now);
-                    actions.extend(self.delete_action(&removal));
-                    if let Stage::Ending(ending) = &mut self.stage {
-                        ending.removal = removal;
-                    }
-                } else {
+            Removal::ByPolicy(_) => {
+                let delete = self.delete_by_policy(now);
+                if delete.is_empty() {
                     actions.extend(self.close(Cleanup::Kept));
                 }
+                actions.extend(delete);
             }
         }
         actions
@@ -404,11 +451,13 @@ impl Machine {
         let Stage::Ending(ending) = &self.stage else {
             return None;
         };
-        if ending.drain_by.is_some_and(|by| now >= by) || now >= ending.heard + QUIET {
+        // A log that waits for whoever reads stdout is not silent.
+        let quiet = now >= ending.heard + QUIET && !self.pods.blocked();
+        if quiet || ending.drain_by.is_some_and(|by| now >= by) {
             return Some(true);
         }
         let pods_over = match (&ending.basis, &ending.removal) {
-            (Basis::Finished | Basis::Announced, _) => ending.reconcile.is_none(),
+            (Basis::Finished | Basis::Announced, _) => ending.reconcile == Reconcile::Settled,
             // Whoever deleted an unfinished Job: its pods have to end first.
             (Basis::Given(_), Removal::Asked { .. }) => false,
             (Basis::Given(_), Removal::Done(_) | Removal::ByPolicy(_)) => {
@@ -469,7 +518,10 @@ impl Machine {
     /// Leaves at once: what was asked for is under way, nothing is waited for.
     pub(super) fn leave(&mut self) -> Vec<Action> {
         let cleanup = match &self.stage {
-            Stage::Creating(_) => return self.give_up_creating(),
+            Stage::Creating(creating) => {
+                let in_flight = creating.in_flight();
+                return self.give_up_creating(in_flight);
+            }
             Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
                 Removal::Asked { .. } => {

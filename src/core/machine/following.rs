@@ -228,6 +228,10 @@ impl Machine {
         let (pod, container) = self.pods.whose(stream);
         let notice = match news {
             LogNews::Progress => return Vec::new(),
+            LogNews::Blocked(blocked) => {
+                self.pods.log_blocked(stream, blocked);
+                return Vec::new();
+            }
             LogNews::Gap(gap) => Notice::LogGap { pod, container, gap },
             LogNews::Kubelet(text) => Notice::Kubelet { pod, container, text },
             LogNews::Denied(failure) => Notice::LogDenied {

@@ -64,6 +64,8 @@ pub enum Seen<T> {
 pub enum LogNews {
     /// Bytes came; told a few times a second at most.
     Progress,
+    /// Bytes wait for whoever reads stdout, or no longer do.
+    Blocked(bool),
     /// Lines are lost.
     Gap(Gap),
     /// The kubelet spoke in the log's stead.

@@ -85,7 +85,7 @@ impl Machine {
         let stage = match &self.stage {
             Stage::Creating(creating) => creating.due(),
             Stage::Following(following) => following.due(&self.plan),
-            Stage::Ending(ending) => ending.due(),
+            Stage::Ending(ending) => ending.due(&self.pods),
             Stage::Over => return None,
         };
         let timeout = match &self.stage {

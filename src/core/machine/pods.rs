@@ -36,6 +36,8 @@ struct Stream {
     source: LogSource,
     pod_uid: String,
     done: bool,
+    /// Its bytes wait for whoever reads stdout.
+    blocked: bool,
 }
 
 impl Pods {
@@ -102,6 +104,18 @@ impl Pods {
         }
     }
 
+    /// A log waits for whoever reads stdout, or no longer does.
+    pub(super) fn log_blocked(&mut self, stream: StreamId, blocked: bool) {
+        if let Some(stream) = self.streams.get_mut(&stream) {
+            stream.blocked = blocked;
+        }
+    }
+
+    /// What keeps logs from being read is whoever reads stdout.
+    pub(super) fn blocked(&self) -> bool {
+        self.streams.values().any(|s| s.blocked && !s.done)
+    }
+
     /// Pod and container of a log.
     pub(super) fn whose(&self, stream: StreamId) -> (String, String) {
         self.streams
@@ -163,6 +177,8 @@ impl Pods {
             State::Running { id } => (id.as_str(), Life::Running),
             State::Terminated(t) => (t.id.as_str(), Life::Ended),
         };
+        // A node that was lost reports no container's end, and none of them runs on.
+        let life = if pod.finished() { Life::Ended } else { life };
         let last = container.last.as_ref().map_or("", |t| t.id.as_str());
         let mut actions = Vec::new();
         for (id, life, previous) in [(last, Life::Ended, true), (current, life, false)] {
@@ -189,6 +205,7 @@ impl Pods {
                     source: source.clone(),
                     pod_uid: pod.uid.clone(),
                     done: false,
+                    blocked: false,
                 },
             );
             actions.push(Action::Follow(source));

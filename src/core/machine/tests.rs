@@ -8,7 +8,7 @@ use crate::core::{
     exit,
     failure::{Failure, Status},
     job::{Condition, ConditionKind},
-    log::follow::Complete,
+    log::follow::{Complete, Life},
     pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
 };
 
@@ -407,9 +407,106 @@ fn a_signal_after_the_end_only_shortens_the_drain() {
     let mut run = Run::streaming(plan());
     run.input(Input::Job(Seen::One(complete())))
         .input(Input::Signal(Signal::Terminate));
-    run.input(Input::Flushed(None))
-        .input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(
+        run.deletes(),
+        [Propagation::Background],
+        "at once, whoever reads stdout"
+    );
+    run.pass(1).input(Input::Flushed(None));
+    run.input(Input::Deleted(Ok(Deletion::Gone)));
     assert_eq!(run.code(), 0);
+
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::One(failed())))
+        .input(Input::Signal(Signal::Terminate));
+    run.pass(1).input(Input::Flushed(None));
+    assert_eq!(run.deletes(), [], "a failed Job is kept");
+}
+
+#[test]
+fn a_log_that_waits_for_its_reader_is_not_given_up() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Pods(Seen::One(ended(0))))
+        .input(Input::Log(StreamId(0), LogNews::Blocked(true)))
+        .input(Input::Job(Seen::One(complete())));
+    run.pass(3600);
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "`kjo … | less`");
+    run.input(Input::Log(StreamId(0), LogNews::Blocked(false))).pass(29);
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0);
+    run.input(done(0));
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::DrainGivenUp { .. }))), 0);
+}
+
+#[test]
+fn a_create_that_was_slow_and_not_lost_is_ours() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Err(Failure::Lost("reset".into())))).wait();
+    // The first request is still in a webhook.
+    run.input(Input::Read(Ok(None)));
+    run.input(Input::Created(Err(answered(409, "AlreadyExists"))));
+    assert!(matches!(run.log.last(), Some(Action::ReadJob)), "{:?}", run.log.last());
+    run.input(Input::Read(Ok(Some(job(None)))));
+    assert_eq!(run.count(|a| matches!(a, Action::WatchJob { .. })), 1);
+}
+
+#[test]
+fn a_server_that_fails_every_create_is_told_apart_from_one_that_may_have_made_it() {
+    for (last_look, code) in [(Ok(None), 122), (Err(Failure::Lost("reset".into())), 121)] {
+        let mut run = Run::new(plan());
+        run.input(Input::Created(Err(answered(500, "InternalError"))));
+        while run.ended().is_none() {
+            run.wait();
+            match run.log.last() {
+                Some(Action::ReadJob) if run.now >= Duration::from_secs(30) => {
+                    run.input(Input::Read(last_look.clone()));
+                }
+                Some(Action::ReadJob) => {
+                    run.input(Input::Read(Ok(None)))
+                        .input(Input::Created(Err(answered(500, "InternalError"))));
+                }
+                _ => {}
+            }
+            assert!(run.now < Duration::from_secs(60), "it hangs");
+        }
+        assert_eq!(run.code(), code);
+    }
+}
+
+#[test]
+fn pods_that_nobody_can_show_are_told_and_not_waited_for() {
+    for answer in [Seen::All(vec![]), Seen::Lost(answered(403, "Forbidden"))] {
+        let mut run = Run::new(plan());
+        run.input(Input::Created(Ok(job(None))))
+            .input(Input::Pods(Seen::All(vec![])));
+        run.input(Input::Job(Seen::One(failed()))).wait();
+        run.input(Input::Pods(answer)).input(Input::Flushed(None));
+        assert_eq!(run.code(), 123);
+        assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(1)))), 1);
+        assert!(run.now < Duration::from_secs(2), "{:?}", run.now);
+    }
+}
+
+#[test]
+fn a_job_that_stays_is_not_drained() {
+    let mut run = Run::streaming(Plan {
+        timeout: Some(Duration::from_secs(60)),
+        delete: DeletePolicy::Never,
+        ..plan()
+    });
+    run.pass(60).input(Input::Flushed(None));
+    assert_eq!((run.code(), run.now), (124, Duration::from_secs(60)));
+}
+
+#[test]
+fn the_log_of_a_lost_node_is_not_waited_for() {
+    let mut run = Run::streaming(plan());
+    let lost = PodView {
+        phase: Phase::Failed,
+        ..running()
+    };
+    run.input(Input::Pods(Seen::One(lost)));
+    let ended = |a: &Action| matches!(a, Action::Life { life: Life::Ended, .. });
+    assert_eq!(run.count(ended), 1);
 }
 
 #[test]
