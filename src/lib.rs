@@ -23,6 +23,7 @@
 //! | [`report`] | stdout, stderr, the result file |
 //! | [`driver`] | the loop |
 //! | [`cli`] | the command line |
+//! | `sandbox` | a small cluster of its own, reached like any other (feature `sandbox`) |
 
 pub mod cli;
 pub mod cluster;
@@ -30,6 +31,7 @@ pub mod core;
 pub mod driver;
 pub mod plane;
 pub mod report;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod signals;
 pub mod spec;

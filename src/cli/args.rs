@@ -23,6 +23,11 @@ pub enum Command {
     /// Create a Job, stream its logs, wait for its end, clean up, exit with its outcome
     #[command(after_long_help = AFTER_RUN)]
     Run(Box<RunArgs>),
+
+    /// Hold a container of the sandbox; the sandbox starts it itself
+    #[cfg(feature = "sandbox")]
+    #[command(hide = true)]
+    SandboxSupervisor,
 }
 
 const AFTER_RUN: &str = "\
@@ -35,6 +40,9 @@ Examples:
 
   In CI: give the run an id, a time limit and a place for its result:
       kjo run -f job.yaml --run-id \"$CI_PIPELINE_ID-tests\" --timeout 30m --result-file result.json
+
+  Without any cluster, as processes of this machine:
+      kjo run --sandbox -f job.yaml
 
   From a template, on another cluster:
       envsubst < job.yaml | kjo run -f - --context staging -n team
@@ -125,6 +133,11 @@ pub struct RunArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Cluster")]
 pub struct ClusterArgs {
+    /// Run without a cluster, in a small one of kjo's own: NO image is used, commands run as processes
+    /// of this machine
+    #[arg(long)]
+    pub sandbox: bool,
+
     /// The namespace [default: the manifest's, else the context's]
     #[arg(short = 'n', long, value_name = "NS")]
     pub namespace: Option<String>,

@@ -2,6 +2,7 @@
 
 pub mod args;
 pub mod run;
+mod sandbox;
 pub mod settings;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -32,15 +33,17 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             return ExitCode::from(code);
         }
     };
+    let args = match cli.command {
+        Command::Run(args) => args,
+        // Before there is a runtime: it waits for one process, and forks another.
+        #[cfg(feature = "sandbox")]
+        Command::SandboxSupervisor => return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise()),
+    };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return no_runtime(&e),
     };
-    let code = runtime.block_on(async {
-        match cli.command {
-            Command::Run(args) => run::run(*args, env, Instant::now()).await,
-        }
-    });
+    let code = runtime.block_on(async { run::run(*args, env, Instant::now()).await });
     // Not waited for: a stdin or stdout that blocks must not keep the process.
     runtime.shutdown_background();
     ExitCode::from(code)

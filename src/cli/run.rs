@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
+    sandbox::{self, Sandbox},
     settings::{Env, RunSettings, Source},
 };
 use crate::{
@@ -67,7 +68,11 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let settings = RunSettings::new(args, env)?;
     let manifest = read(&settings.source)?;
-    let connection = settings.cluster.find().await?;
+    let (connection, sandbox) = if settings.sandbox {
+        sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
+    } else {
+        (settings.cluster.find().await?, Sandbox::default())
+    };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
         None => RunId::random(random()?),
@@ -83,6 +88,7 @@ async fn attempt(
             run_id: &run_id,
         },
     )?;
+    sandbox.namespace(&prepared.namespace);
     let cluster = cluster::connect(&connection, &prepared.namespace)?;
     let signals = signals::listen(status.as_deref()).map_err(|e| {
         Refusal::new(
@@ -104,6 +110,7 @@ async fn attempt(
     report::stdout(pieces);
     let shell = shell(cluster.clone(), prepared, output, reporter, result);
     let ended = driver::drive(plan, shell, signals, started).await;
+    sandbox.stop().await;
     if let Err(e) = result.ended(&ended, cluster.requests()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }

@@ -39,6 +39,8 @@ pub struct RunSettings {
     pub connect_timeout: Duration,
     /// Time without API server.
     pub outage_budget: Duration,
+    /// A cluster of kjo's own instead of one that is there.
+    pub sandbox: bool,
     /// Where to look for the cluster.
     pub cluster: Where,
 }
@@ -60,6 +62,7 @@ impl RunSettings {
     /// # Errors
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
+        contradiction(&args.cluster, env)?;
         let source = match (args.file, args.image) {
             (Some(file), _) if file.as_os_str() == "-" => Source::Stdin,
             (Some(file), _) => Source::File(file),
@@ -87,6 +90,8 @@ impl RunSettings {
                 PullPolicy::Never => "Never",
             }),
             delete: match args.delete {
+                // What is left in a cluster that ends with the run cannot be looked at.
+                _ if args.cluster.sandbox => DeletePolicy::Always,
                 Delete::OnSuccess => DeletePolicy::OnSuccess,
                 Delete::Always => DeletePolicy::Always,
                 Delete::OnFailure => DeletePolicy::OnFailure,
@@ -95,9 +100,28 @@ impl RunSettings {
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
             outage_budget: args.outage_budget,
+            sandbox: args.cluster.sandbox,
             cluster: cluster(args.cluster, env)?,
         })
     }
+}
+
+/// A cluster that is there and one of kjo's own cannot both be meant; a variable that names one is no
+/// wish for it.
+fn contradiction(args: &ClusterArgs, env: Env<'_>) -> Result<(), Refusal> {
+    let kubeconfig = args.kubeconfig.as_ref().map(|path| path.display().to_string());
+    for (flag, value, twin) in [
+        ("--kubeconfig", kubeconfig, "KJO_KUBECONFIG"),
+        ("--context", args.context.clone(), "KJO_CONTEXT"),
+    ] {
+        if args.sandbox && value.is_some() && value != env(twin) {
+            return Err(Refusal::new(
+                format!("--sandbox runs in a cluster of kjo's own, and {flag} names another"),
+                format!("leave --sandbox or {flag} out"),
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
@@ -106,7 +130,11 @@ fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
         context: given("--context", args.context)?,
         kubeconfig_env: env("KUBECONFIG"),
         home: env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
-        no_proxy: env("NO_PROXY").or_else(|| env("no_proxy")).unwrap_or_default(),
+        // As Go does: the first that is not empty.
+        no_proxy: ["NO_PROXY", "no_proxy"]
+            .iter()
+            .find_map(|name| env(name).filter(|list| !list.is_empty()))
+            .unwrap_or_default(),
         in_pod: env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty()),
     })
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{resource::Resource, store::Key};
+use super::{admit, resource::Resource, store::Key};
 
 /// An error answer; becomes a `Status` body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -165,6 +165,30 @@ impl Refused {
         }
         map.insert("code".to_owned(), json!(self.code));
         status
+    }
+}
+
+impl From<admit::Refused> for Refused {
+    fn from(refused: admit::Refused) -> Self {
+        let cause = |cause: admit::Cause| Cause {
+            reason: cause.reason.to_owned(),
+            message: cause.message,
+            field: cause.field,
+        };
+        Self {
+            code: refused.code,
+            reason: refused.reason,
+            message: refused.message,
+            details: refused.details.map(|details| {
+                Box::new(Details {
+                    name: details.name,
+                    group: details.group.to_owned(),
+                    kind: details.kind.to_owned(),
+                    causes: details.causes.into_iter().map(cause).collect(),
+                    retry_after: 0,
+                })
+            }),
+        }
     }
 }
 

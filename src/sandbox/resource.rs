@@ -1,5 +1,7 @@
 //! The kinds that the sandbox serves, with Kubernetes' names for them.
 
+use super::admit;
+
 /// A resource of the API. What is not here gets the real server's 404.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Resource {
@@ -49,35 +51,35 @@ impl Resource {
         }
     }
 
+    /// How its objects are admitted.
+    #[must_use]
+    pub fn admitted_as(self) -> admit::Kind {
+        match self {
+            Self::ConfigMaps => admit::Kind::ConfigMap,
+            Self::Events => admit::Kind::Event,
+            Self::Jobs => admit::Kind::Job,
+            Self::Namespaces => admit::Kind::Namespace,
+            Self::Pods => admit::Kind::Pod,
+            Self::Secrets => admit::Kind::Secret,
+        }
+    }
+
     /// The kind of its objects.
     #[must_use]
     pub fn kind(self) -> &'static str {
-        match self {
-            Self::ConfigMaps => "ConfigMap",
-            Self::Events => "Event",
-            Self::Jobs => "Job",
-            Self::Namespaces => "Namespace",
-            Self::Pods => "Pod",
-            Self::Secrets => "Secret",
-        }
+        self.admitted_as().name()
     }
 
     /// Its API group; empty for the core group.
     #[must_use]
     pub fn group(self) -> &'static str {
-        match self {
-            Self::Jobs => "batch",
-            Self::ConfigMaps | Self::Events | Self::Namespaces | Self::Pods | Self::Secrets => "",
-        }
+        self.admitted_as().group()
     }
 
     /// `apiVersion` of its objects.
     #[must_use]
     pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Jobs => "batch/v1",
-            Self::ConfigMaps | Self::Events | Self::Namespaces | Self::Pods | Self::Secrets => "v1",
-        }
+        self.admitted_as().api_version()
     }
 
     /// Its objects live in a namespace.

@@ -64,6 +64,17 @@ impl World {
         Timestamp::from_second(now.as_second()).unwrap_or(now)
     }
 
+    /// Waits until this time; for ever without one.
+    pub async fn until(&self, at: Option<Timestamp>) {
+        match at {
+            Some(at) => {
+                let rest = at.duration_since(self.now());
+                tokio::time::sleep(std::time::Duration::try_from(rest).unwrap_or_default()).await;
+            }
+            None => std::future::pending().await,
+        }
+    }
+
     /// All changes from now on, in order.
     pub fn subscribe(&self) -> mpsc::UnboundedReceiver<Change> {
         let (sender, receiver) = mpsc::unbounded_channel();
@@ -137,6 +148,14 @@ impl World {
             uid.extend(char::from_digit(digit, 16));
         }
         uid
+    }
+
+    /// A new object may be put there, as far as its namespace is concerned.
+    ///
+    /// # Errors
+    /// 404 without the namespace, 403 while it is being deleted.
+    pub fn accepts(&self, key: &Key) -> Result<(), Refused> {
+        self.lock().accepts(key)
     }
 
     /// Puts a new object into the store, once its content has been admitted. The namespace must exist.
@@ -261,5 +280,22 @@ impl World {
     fn lock(&self) -> MutexGuard<'_, State> {
         // No transaction leaves the store half changed: a panic in one does not harm the next.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn accepts(&self, key: &Key) -> Result<(), Refused> {
+        if !key.resource.namespaced() {
+            return Ok(());
+        }
+        let namespace = Key::new(Resource::Namespaces, "", &key.namespace);
+        let found = self
+            .store
+            .get(&namespace)
+            .ok_or_else(|| Refused::not_found(&namespace))?;
+        if meta::deleted(found) {
+            return Err(Refused::terminating(key));
+        }
+        Ok(())
     }
 }

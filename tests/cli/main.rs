@@ -1,6 +1,8 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[cfg(feature = "sandbox")]
+mod sandbox;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -88,6 +90,7 @@ fn no_cluster_to_talk_to() {
     insta::assert_snapshot!(refused(run(&["--image", "busybox"])));
     insta::assert_snapshot!(refused(run(&["--image", "busybox"]).env("KUBECONFIG", "nowhere")));
     insta::assert_snapshot!(refused(run(&["--image", "busybox", "--kubeconfig", "nowhere"])));
+    insta::assert_snapshot!(refused(run(&["--image", "busybox", "--sandbox", "--kubeconfig", "k"])));
 }
 
 #[test]

@@ -82,12 +82,10 @@ fn several_pods_share_stdout_in_whole_lines() {
 #[test]
 fn a_container_that_restarts_has_a_log_per_attempt() {
     let ns = Namespace::new();
-    let mut job = job("if [ -e /s/x ]; then echo second; else touch /s/x; echo first; sleep 1; exit 4; fi");
+    let mut job = job("if [ -e $STATE/x ]; then echo second; else touch $STATE/x; echo first; sleep 1; exit 4; fi");
+    let _state = ns.state(&mut job);
     job["spec"]["backoffLimit"] = json!(3);
-    let pod = &mut job["spec"]["template"]["spec"];
-    pod["restartPolicy"] = json!("OnFailure");
-    pod["volumes"] = json!([{"name": "s", "emptyDir": {}}]);
-    pod["containers"][0]["volumeMounts"] = json!([{"name": "s", "mountPath": "/s"}]);
+    job["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
     ns.manifest(&job)
         .run()
         .expect(0, "first\nsecond\n")

@@ -1,7 +1,8 @@
-//! The contract with a real Kubernetes: what kjo promises, seen from outside. `tests/run` brings the
-//! cluster up and names it by `KUBECONFIG`.
+//! The contract: what kjo promises, seen from outside, on the sandbox and on a real Kubernetes (see
+//! `backend`).
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod backend;
 mod disruption;
 mod logs;
 mod namespace;

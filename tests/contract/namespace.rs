@@ -1,8 +1,6 @@
-//! A namespace for one test, and questions to the cluster by kubectl.
+//! A namespace for one test, and questions about what is in it.
 
 use std::{
-    path::PathBuf,
-    process::Command,
     sync::{
         RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicU32, Ordering},
@@ -10,9 +8,13 @@ use std::{
     time::Duration,
 };
 
-use serde_json::Value;
+use http::Method;
+use serde_json::{Value, json};
 
-use crate::support::{Kjo, eventually};
+use crate::{
+    backend::{BACKEND, background},
+    support::{Kjo, eventually},
+};
 
 /// Tests that break the cluster have it for themselves.
 static CLUSTER: RwLock<()> = RwLock::new(());
@@ -51,8 +53,12 @@ impl Namespace {
             std::process::id(),
             COUNT.fetch_add(1, Ordering::Relaxed)
         );
-        kubectl(&["create", "namespace", &name]);
-        let ready = || try_kubectl(&["get", "serviceaccount", "default", "-n", &name]).is_ok();
+        let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
+        BACKEND
+            .request(Method::POST, "/api/v1/namespaces", &namespace)
+            .expect("a namespace");
+        let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
+        let ready = || BACKEND.is_sandbox() || BACKEND.request(Method::GET, &account, &Value::Null).is_ok();
         assert!(
             eventually(Duration::from_secs(30), ready),
             "no default ServiceAccount in {name}"
@@ -63,7 +69,7 @@ impl Namespace {
     /// `kjo run …` in this namespace.
     pub(crate) fn run<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Kjo {
         Kjo::new(["run", "-n", &self.name])
-            .env("KUBECONFIG", kubeconfig())
+            .env("KUBECONFIG", BACKEND.kubeconfig())
             .args(args)
     }
 
@@ -72,24 +78,53 @@ impl Namespace {
         self.run(["-f", "-"]).stdin(manifest.to_string())
     }
 
-    /// All objects of a kind.
-    pub(crate) fn list(&self, kind: &str) -> Vec<Value> {
-        let list: Value = serde_json::from_str(&kubectl(&[
-            "get",
-            kind,
-            "-n",
-            &self.name,
-            "-o",
-            "json",
-            "--show-managed-fields",
-        ]))
-        .expect("JSON");
+    /// The path of a resource in this namespace.
+    pub(crate) fn path(&self, resource: &str) -> String {
+        let group = if resource.starts_with("jobs") {
+            "apis/batch/v1"
+        } else {
+            "api/v1"
+        };
+        format!("/{group}/namespaces/{}/{resource}", self.name)
+    }
+
+    /// All objects of a resource.
+    pub(crate) fn list(&self, resource: &str) -> Vec<Value> {
+        let list = BACKEND
+            .request(Method::GET, &self.path(resource), &Value::Null)
+            .expect("a list");
         list["items"].as_array().cloned().unwrap_or_default()
     }
 
-    pub(crate) fn names(&self, kind: &str) -> Vec<String> {
+    pub(crate) fn names(&self, resource: &str) -> Vec<String> {
         let name = |o: &Value| o["metadata"]["name"].as_str().unwrap_or_default().to_owned();
-        self.list(kind).iter().map(name).collect()
+        self.list(resource).iter().map(name).collect()
+    }
+
+    /// Deletes all objects of a resource, without waiting.
+    pub(crate) fn delete_all(&self, resource: &str) {
+        for name in self.names(resource) {
+            let path = format!("{}/{name}", self.path(resource));
+            BACKEND
+                .request(Method::DELETE, &path, &background())
+                .expect("a deletion");
+        }
+    }
+
+    /// Gives the first container a folder that outlives its restarts, and says where it is.
+    pub(crate) fn state(&self, job: &mut Value) -> State {
+        let folder = format!("/tmp/{}", self.name);
+        if BACKEND.is_sandbox() {
+            // Its containers see this machine's files.
+            std::fs::create_dir_all(&folder).expect("a folder");
+        } else {
+            let pod = &mut job["spec"]["template"]["spec"];
+            pod["volumes"] = json!([{"name": "state", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}]);
+            pod["containers"][0]["volumeMounts"] = json!([{"name": "state", "mountPath": folder}]);
+        }
+        let container = &mut job["spec"]["template"]["spec"]["containers"][0];
+        container["env"] = json!([{"name": "STATE", "value": folder}]);
+        State(folder)
     }
 
     /// No Job and no pod is left, at the latest when the pods' grace is over.
@@ -102,59 +137,20 @@ impl Namespace {
     }
 }
 
+/// A folder, removed at the end.
+pub(crate) struct State(String);
+
+impl Drop for State {
+    fn drop(&mut self) {
+        // Nodes of somebody else's cluster keep their file; it is in their /tmp.
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
 impl Drop for Namespace {
     fn drop(&mut self) {
         // Told by the next run if it fails: a test must not panic while it panics.
-        drop(try_kubectl(&["delete", "namespace", &self.name, "--wait=false"]));
-    }
-}
-
-/// The kubeconfig of the tests.
-pub(crate) fn kubeconfig() -> PathBuf {
-    let path = std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty());
-    path.map_or_else(
-        || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".kube/config"),
-        PathBuf::from,
-    )
-}
-
-/// Whether the cluster is the one of `tests/cluster`, whose parts a test may stop. Without it such a
-/// test fails, unless somebody else's cluster was asked for.
-pub(crate) fn own_cluster() -> bool {
-    match std::env::var("KJO_TEST_CLUSTER").as_deref() {
-        Ok("own") => true,
-        Ok("existing") => false,
-        _ => panic!("set KJO_TEST_CLUSTER to own (tests/cluster/up) or existing"),
-    }
-}
-
-/// Runs one of the scripts of `tests/cluster`; the last line it prints.
-pub(crate) fn script(name: &str, args: &[&str]) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/cluster")
-        .join(name);
-    output(Command::new(path).args(args))
-        .expect(name)
-        .lines()
-        .last()
-        .unwrap_or_default()
-        .to_owned()
-}
-
-pub(crate) fn kubectl(args: &[&str]) -> String {
-    try_kubectl(args).unwrap_or_else(|e| panic!("kubectl {args:?}: {e}"))
-}
-
-pub(crate) fn try_kubectl(args: &[&str]) -> Result<String, String> {
-    let program = std::env::var_os("KJO_KUBECTL").unwrap_or_else(|| "kubectl".into());
-    output(Command::new(program).args(args))
-}
-
-fn output(command: &mut Command) -> Result<String, String> {
-    let output = command.output().map_err(|e| e.to_string())?;
-    if output.status.success() {
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-    } else {
-        Err(String::from_utf8_lossy(&output.stderr).into_owned())
+        let path = format!("/api/v1/namespaces/{}", self.name);
+        drop(BACKEND.request(Method::DELETE, &path, &Value::Null));
     }
 }

@@ -2,10 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
-    namespace::{Namespace, kubectl},
-    support::Done,
-};
+use crate::{namespace::Namespace, support::Done};
 
 /// A Job that runs this shell script in one container.
 pub(crate) fn job(script: &str) -> Value {
@@ -147,18 +144,13 @@ fn the_policy_says_what_stays() {
 #[test]
 fn a_job_that_fails_twice_and_then_succeeds() {
     let ns = Namespace::new();
-    let folder = format!("/tmp/{}", ns.name);
-    let mut job = job("n=$(cat /state/n 2>/dev/null || echo 0); echo $((n+1)) > /state/n; echo attempt $n; [ $n = 2 ]");
+    let mut job = job("n=$(cat $STATE/n 2>/dev/null || echo 0); echo $((n+1)) > $STATE/n; echo attempt $n; [ $n = 2 ]");
+    let _state = ns.state(&mut job);
     job["spec"]["backoffLimit"] = json!(2);
-    let pod = &mut job["spec"]["template"]["spec"];
-    pod["volumes"] = json!([{"name": "state", "hostPath": {"path": folder, "type": "DirectoryOrCreate"}}]);
-    pod["containers"][0]["volumeMounts"] = json!([{"name": "state", "mountPath": "/state"}]);
     let done = ns.manifest(&job).run();
     done.expect(0, "attempt 0\nattempt 1\nattempt 2\n")
         .expect_said("exited with 1");
     ns.expect_nothing_left();
-    // Nodes of somebody else's cluster keep their file; it is in their /tmp.
-    drop(std::fs::remove_dir_all(folder));
 }
 
 #[test]
@@ -186,7 +178,7 @@ fn a_job_deleted_by_somebody_else() {
     let mut line = String::new();
     let mut stdout = std::io::BufReader::new(running.stdout());
     std::io::BufRead::read_line(&mut stdout, &mut line).expect("a line");
-    kubectl(&["delete", "jobs", "--all", "-n", &ns.name, "--wait=false"]);
+    ns.delete_all("jobs");
     let (code, stderr) = running.wait(std::time::Duration::from_secs(60));
     assert_eq!((line.as_str(), code), ("begun\n", 123), "{stderr}");
     ns.expect_nothing_left();

@@ -5,7 +5,8 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::{
-    namespace::{Namespace, kubectl, own_cluster, script},
+    backend::{kubectl, own_cluster, script},
+    namespace::Namespace,
     outcome::job,
 };
 

@@ -1,0 +1,299 @@
+//! One run of the program: a Job, what its containers do, what goes wrong on the way.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use kjo::{
+    cluster::Cluster,
+    core::{backoff::Jitter, exit, machine::DeletePolicy, machine::Plan},
+    driver::{self, Shell},
+    plane::{Output, Piece, Written},
+    report::{Reporter, result::ResultFile},
+    sandbox::{
+        Sandbox, Settings,
+        faults::Seeded,
+        kubelet::{
+            runtime::ContainerStart,
+            script::{Script, Scripted, Step},
+        },
+        resource::Resource,
+    },
+    spec::{
+        identity::RunId,
+        prepare::{Overlay, prepare},
+    },
+};
+use serde_json::{Value, json};
+use tokio::{sync::mpsc, time::Instant};
+
+/// No run takes as long as this, in virtual time.
+const HANGS_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// Monday, 2026-11-02.
+const BEGAN: i64 = 1_793_577_600;
+
+/// What is run, and what goes wrong.
+#[derive(Debug, Clone)]
+pub(crate) struct Scenario {
+    pub(crate) seed: u64,
+    pub(crate) parallelism: u32,
+    pub(crate) completions: u32,
+    pub(crate) backoff_limit: u32,
+    /// Attempts that fail, before one succeeds.
+    pub(crate) fails: u32,
+    pub(crate) code: i32,
+    pub(crate) lines: u32,
+    pub(crate) pace: Duration,
+    /// Of 100 requests.
+    pub(crate) rate: u32,
+    pub(crate) within: Duration,
+    /// No container ends before the faults do.
+    pub(crate) hold: bool,
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub(crate) struct Came {
+    pub(crate) hung: bool,
+    pub(crate) code: u8,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    /// What each pod's container wrote, in the order in which the pods started.
+    pub(crate) written: Vec<(String, String)>,
+    pub(crate) jobs_made: usize,
+    pub(crate) job_succeeded: bool,
+    pub(crate) left: Vec<String>,
+}
+
+impl Scenario {
+    fn drawn(seed: u64) -> Self {
+        let mut random = Jitter::new(seed);
+        let parallelism = 1 + random.below(4).saturating_sub(1);
+        let fails = if parallelism == 1 { random.below(3) } else { 0 };
+        Self {
+            seed,
+            parallelism,
+            completions: parallelism + random.below(3) * u32::from(parallelism > 1),
+            backoff_limit: random.below(3),
+            fails,
+            code: i32::try_from(1 + random.below(255)).expect("a byte"),
+            lines: [0, 1, 7, 60, 400].get(random.below(5) as usize).copied().unwrap_or(7),
+            pace: Duration::from_millis([0, 1, 300, 7000].get(random.below(4) as usize).copied().unwrap_or(0)),
+            rate: random.below(45),
+            within: Duration::from_secs(u64::from(random.below(600))),
+            hold: random.below(2) == 0,
+        }
+    }
+
+    /// Faults that end while there is still time to make good for them.
+    pub(crate) fn passing(seed: u64) -> Self {
+        Self::drawn(seed)
+    }
+
+    /// Faults that never end.
+    pub(crate) fn lasting(seed: u64) -> Self {
+        let drawn = Self::drawn(seed);
+        Self {
+            rate: 20 + drawn.rate * 2,
+            within: HANGS_AFTER * 2,
+            hold: false,
+            ..drawn
+        }
+    }
+
+    /// The code that kjo has to exit with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        if self.fails <= self.backoff_limit {
+            0
+        } else {
+            u8::try_from(self.code).expect("a byte")
+        }
+    }
+
+    fn job(&self) -> Value {
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "test"},
+            "spec": {
+                "backoffLimit": self.backoff_limit, "parallelism": self.parallelism, "completions": self.completions,
+                "template": {"spec": {
+                    "restartPolicy": "Never", "terminationGracePeriodSeconds": 5,
+                    "containers": [{"name": "main", "image": "scripted", "command": ["run"]}],
+                }},
+            },
+        })
+    }
+
+    /// What the container of this attempt does.
+    fn script(&self, attempt: u32, pod: &str) -> (Script, String) {
+        let mut random = Jitter::new(self.seed ^ u64::from(attempt) << 32);
+        let (mut steps, mut text) = (Vec::new(), String::new());
+        for n in 0..self.lines {
+            // Many lines are the same, as in real logs.
+            let line = match random.below(4) {
+                0 => "tick\n".to_owned(),
+                1 => format!("{pod} {n}\n"),
+                2 => format!("{n} {}\n", "x".repeat(random.below(300) as usize)),
+                _ => "\n".to_owned(),
+            };
+            text.push_str(&line);
+            steps.push(Step::Out(line.into_bytes().into()));
+            if !self.pace.is_zero() {
+                steps.push(Step::Sleep(self.pace * random.below(3)));
+            }
+        }
+        if random.below(3) == 0 {
+            text.push_str("no newline");
+            steps.push(Step::Out("no newline".into()));
+        }
+        if self.hold {
+            steps.push(Step::Sleep(self.within + Duration::from_secs(60)));
+        }
+        let code = if attempt < self.fails { self.code } else { 0 };
+        steps.push(Step::Exit(code));
+        let script = Script {
+            steps,
+            ..Script::default()
+        };
+        (script, text)
+    }
+}
+
+/// Runs it.
+pub(crate) fn run(scenario: &Scenario) -> Came {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .expect("a runtime");
+    runtime.block_on(async {
+        match tokio::time::timeout(HANGS_AFTER, ran(scenario)).await {
+            Ok(came) => came,
+            Err(_) => Came {
+                hung: true,
+                ..Came::default()
+            },
+        }
+    })
+}
+
+async fn ran(scenario: &Scenario) -> Came {
+    let written: Arc<Mutex<Vec<(String, String)>>> = Arc::default();
+    let runtime = {
+        let (written, scenario) = (Arc::clone(&written), scenario.clone());
+        Scripted::new(move |start: &ContainerStart| {
+            let mut written = written.lock().expect("no panic");
+            let attempt = u32::try_from(written.len()).expect("few");
+            let (script, text) = scenario.script(attempt, &start.pod);
+            written.push((start.pod.clone(), text));
+            script
+        })
+    };
+    let began = jiff::Timestamp::from_second(BEGAN).expect("a time");
+    let sandbox = Sandbox::start(Settings::new(began, scenario.seed), Arc::new(runtime));
+    let mut changes = sandbox.world().subscribe();
+    let faults = Seeded::new(scenario.seed, scenario.rate, scenario.within);
+    let client = Sandbox::client_of(sandbox.api().with_faults(Arc::new(faults)), "default");
+
+    let (code, stdout, stderr) = drive(scenario, Cluster::new(client, "default")).await;
+    // What is being deleted gets the time that its pods have.
+    tokio::time::sleep(Duration::from_secs(120)).await;
+
+    let mut came = Came {
+        code,
+        stdout,
+        stderr,
+        written: written.lock().expect("no panic").clone(),
+        ..Came::default()
+    };
+    while let Ok(change) = changes.try_recv() {
+        if change.key.resource == Resource::Jobs {
+            came.jobs_made += usize::from(change.before.is_none());
+            let conditions = change.object["status"]["conditions"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default();
+            came.job_succeeded |= conditions
+                .iter()
+                .any(|c| c["type"] == "Complete" && c["status"] == "True");
+        }
+    }
+    for resource in [Resource::Jobs, Resource::Pods] {
+        let (objects, _) = sandbox.world().list(resource, None);
+        came.left.extend(
+            objects
+                .iter()
+                .map(|object| format!("{resource:?} {}", object["metadata"]["name"])),
+        );
+    }
+    came
+}
+
+async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
+    let run_id = RunId::given("faults").expect("an id");
+    let overlay = Overlay {
+        name: None,
+        exact_name: false,
+        namespace: None,
+        context_namespace: "default",
+        pull_policy: None,
+        run_id: &run_id,
+    };
+    let prepared = prepare(scenario.job(), &overlay).expect("a Job");
+    let plan = Plan {
+        job: prepared.name.clone(),
+        namespace: prepared.namespace.clone(),
+        run_id: run_id.as_str().to_owned(),
+        shown: prepared.containers.clone(),
+        delete: DeletePolicy::Always,
+        timeout: None,
+        connect_timeout: Duration::from_secs(3600),
+        outage_budget: Duration::from_secs(3600),
+        seed: scenario.seed,
+    };
+    let (output, mut pieces) = Output::new();
+    let stdout = tokio::spawn(async move {
+        let mut bytes = Vec::new();
+        while let Some(piece) = pieces.recv().await {
+            match piece {
+                Piece::Bytes(piece) => bytes.extend_from_slice(&piece),
+                Piece::Flush(done) => drop(done.send(Written::All)),
+            }
+        }
+        bytes
+    });
+    let (reporter, mut gathered) = Reporter::gathered();
+    let result = ResultFile::begin(None).expect("no file");
+    let (_signals, signals) = mpsc::unbounded_channel();
+    let shell = Shell {
+        cluster,
+        job: prepared.job,
+        name: prepared.name,
+        prefixed: prepared.prefixed,
+        output,
+        reporter: &reporter,
+        result: &result,
+    };
+    let ended = driver::drive(plan, shell, signals, Instant::now()).await;
+    (
+        exit::code(&ended.verdict),
+        stdout.await.expect("no panic"),
+        gathered.take(),
+    )
+}
+
+/// Lines by the pod of their prefix.
+pub(crate) fn by_pod(stdout: &str) -> Result<BTreeMap<String, String>, String> {
+    let mut logs: BTreeMap<String, String> = BTreeMap::new();
+    for line in stdout.lines() {
+        let (pod, rest) = line
+            .strip_prefix('[')
+            .and_then(|line| line.split_once(" main] "))
+            .ok_or_else(|| format!("no prefix before {line:?}"))?;
+        let log = logs.entry(pod.to_owned()).or_default();
+        *log += rest;
+        *log += "\n";
+    }
+    Ok(logs)
+}
