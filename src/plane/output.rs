@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, oneshot};
 const QUEUE: usize = 16;
 
 /// A stream that has begun a line keeps the others waiting no longer than this without a further byte.
-const TURN_WITHIN: Duration = Duration::from_secs(1);
+const TURN_WITHIN: Duration = Duration::from_secs(5);
 
 /// What the writer gets.
 #[derive(Debug)]

@@ -66,6 +66,8 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     let mut keep_open = reader.source.life == Life::Running;
     let complete = loop {
         let (state, previous) = *life.borrow_and_update();
+        // A stream that the server keeps open proves nothing by its end, so an ended log is not followed.
+        keep_open &= state == Life::Running;
         follow.opening(state);
         let request = LogRequest {
             pod: reader.source.pod.clone(),
@@ -90,8 +92,9 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             None => End::Silent,
         };
         let brought = log.cursor.bytes() > before;
-        let end = if end == End::Eof && log.cursor.spoke() && !brought {
-            End::Spoke
+        let short = log.cursor.spoke() || (!keep_open && !log.cursor.met());
+        let end = if end == End::Eof && !brought && short {
+            End::Vain
         } else {
             end
         };
@@ -103,7 +106,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             Next::Done(complete) => break complete,
             Next::Open { after, follow } => {
                 log.giving_way(pause(&mut life, after)).await;
-                keep_open = follow && life.borrow().0 == Life::Running;
+                keep_open = follow;
             }
         }
     };

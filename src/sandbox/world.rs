@@ -206,10 +206,13 @@ impl World {
         if dry_run {
             return Ok(Arc::new(new));
         }
-        let mut object = state.store.put(key.clone(), new);
-        if meta::may_go(&object) {
-            object = state.store.remove(key).unwrap_or(object);
-        }
+        // What goes at once goes as it was stored, in one step.
+        let object = if meta::may_go(&new) {
+            drop(state.store.remove(key));
+            Arc::new(new)
+        } else {
+            state.store.put(key.clone(), new)
+        };
         self.tell(state);
         Ok(object)
     }

@@ -96,7 +96,7 @@ impl Scenario {
     pub(crate) fn lasting(seed: u64) -> Self {
         let drawn = Self::drawn(seed);
         Self {
-            rate: 20 + drawn.rate * 2,
+            rate: 20 + drawn.rate,
             within: HANGS_AFTER * 2,
             hold: false,
             ..drawn
@@ -143,7 +143,7 @@ impl Scenario {
                 steps.push(Step::Sleep(self.pace * random.below(3)));
             }
         }
-        if random.below(3) == 0 {
+        if random.below(3) == 0 && self.fails == 0 {
             text.push_str("no newline");
             steps.push(Step::Out("no newline".into()));
         }

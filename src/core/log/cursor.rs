@@ -26,6 +26,8 @@ pub struct Cursor {
     line: Line,
     /// No line of this stream has come yet, and the stream was resumed.
     resumed_head: bool,
+    /// The last line of an earlier stream, which had no newline and looked like a known one.
+    suspect: Option<(Stamp, u64)>,
     /// This stream has brought a word of the kubelet.
     spoke: bool,
     gap: Option<Gap>,
@@ -76,6 +78,7 @@ impl Default for Cursor {
             memory: Memory::default(),
             line: Line::Head(Vec::new()),
             resumed_head: false,
+            suspect: None,
             spoke: false,
             gap: None,
             lines: 0,
@@ -115,6 +118,13 @@ impl Cursor {
         self.resumed_head = self.memory.replaying();
         self.line = Line::Head(Vec::new());
         self.spoke = false;
+    }
+
+    /// The last stream came as far as what is known already. One that did not has broken off, in however
+    /// good order it ended.
+    #[must_use]
+    pub fn met(&self) -> bool {
+        !self.memory.replaying()
     }
 
     /// In this stream the kubelet has spoken in the log's stead.
@@ -195,8 +205,12 @@ impl Cursor {
                 }
             }
             Line::Held { stamp, content } => {
-                // Cut in transit it may be the beginning of a known line; the next stream tells.
-                if clean || !self.memory.may_be_known(stamp, &content) {
+                // Cut in transit it may be the beginning of a known line; the next stream tells. What
+                // ends twice at the same byte ends there.
+                let fingerprint = Fingerprint::of(&content);
+                let again = clean && self.suspect == Some((stamp, fingerprint));
+                self.suspect = Some((stamp, fingerprint));
+                if again || !self.memory.may_be_known(stamp, &content) {
                     self.judge(stamp, &content, sink);
                     self.end(clean, sink);
                 }

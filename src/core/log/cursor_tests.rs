@@ -290,3 +290,28 @@ fn a_replay_that_meets_nothing_known_ends() {
     cursor.feed(b"2026-09-21T16:00:00.000000000Z prompt> ", &mut out);
     assert_eq!(out.content.len() - before, "prompt> ".len());
 }
+
+#[test]
+fn a_whole_log_that_ends_too_early_is_not_taken_for_whole() {
+    let log: Vec<Written> = ["one", "two", "three"]
+        .iter()
+        .map(|line| Written {
+            at: 0,
+            content: line.as_bytes().to_vec(),
+        })
+        .collect();
+    let body = served(&log, true, None);
+    for cut in 0..=body.len() {
+        let mut cursor = after(&[]);
+        let mut out = Collected::default();
+        cursor.begin();
+        cursor.feed(&body, &mut out);
+        cursor.end(false, &mut out);
+        cursor.begin();
+        cursor.feed(&body[..cut], &mut out);
+        cursor.end(true, &mut out);
+        assert_eq!(cursor.take_gap(), None, "{cut}");
+        assert_eq!(out.content, truth(&log, true), "{cut}");
+        assert_eq!(cursor.met(), cut == body.len(), "{cut}");
+    }
+}

@@ -19,7 +19,7 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(300);
 /// again.
 const STATUS_LAG: Duration = Duration::from_millis(1500);
 
-/// Vain tries in a row after which a log is given up: half a minute.
+/// Vain tries in a row after which a log is given up: a quarter of a minute.
 const PATIENCE: u32 = 6;
 /// The same for a log of which nothing was ever read: seconds.
 const PATIENCE_UNREAD: u32 = 3;
@@ -33,8 +33,9 @@ pub enum End {
     Silent,
     /// The stream broke, or could not be opened.
     Failed(Failure),
-    /// The kubelet spoke in the log's stead, and brought nothing of it.
-    Spoke,
+    /// It ended in good order without what is known to be there: the kubelet spoke in the log's stead,
+    /// or a connection behind the API server broke.
+    Vain,
 }
 
 /// What the pod's status says of the container.
@@ -140,7 +141,7 @@ impl Follow {
                 follow: true,
             },
             (End::Failed(failure), Life::Running | Life::Ended) => self.failed(failure, life),
-            (End::Spoke, Life::Running | Life::Ended) => {
+            (End::Vain, Life::Running | Life::Ended) => {
                 self.vain += 1;
                 if life == Life::Ended && self.vain >= PATIENCE {
                     return Next::Done(Complete::Unproven);
@@ -153,9 +154,12 @@ impl Follow {
         }
     }
 
-    /// One second, and twice as long each time.
+    /// A moment, then one second, and twice as long each time.
     fn patiently(&self) -> Duration {
-        Duration::from_secs(1 << self.vain.saturating_sub(1).min(5))
+        match self.vain {
+            0 | 1 => Duration::from_millis(200),
+            tries => Duration::from_secs(1 << (tries - 2).min(5)),
+        }
     }
 
     fn failed(&mut self, failure: &Failure, life: Life) -> Next {
@@ -275,12 +279,12 @@ mod tests {
         let mut f = follow();
         for _ in 1..PATIENCE {
             f.opening(Life::Ended);
-            let Next::Open { after, follow: false } = f.ended(&End::Spoke, false, Life::Ended) else {
+            let Next::Open { after, follow: false } = f.ended(&End::Vain, false, Life::Ended) else {
                 panic!("gave up");
             };
-            assert!(after >= Duration::from_secs(1));
+            assert!(!after.is_zero());
         }
-        assert_eq!(f.ended(&End::Spoke, false, Life::Ended), Next::Done(Complete::Unproven));
+        assert_eq!(f.ended(&End::Vain, false, Life::Ended), Next::Done(Complete::Unproven));
     }
 
     #[test]

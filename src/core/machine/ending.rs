@@ -162,26 +162,20 @@ impl Machine {
 
     /// Begins the ending of a Job that has its terminal condition.
     pub(super) fn conclude_finished(&mut self, now: Duration) -> Vec<Action> {
+        self.conclude_by_policy(Basis::Finished, Propagation::Background, now)
+    }
+
+    /// Begins the ending of a Job that has announced its end and cannot get there.
+    pub(super) fn conclude_announced(&mut self, now: Duration) -> Vec<Action> {
+        self.conclude_by_policy(Basis::Announced, Propagation::Foreground, now)
+    }
+
+    fn conclude_by_policy(&mut self, basis: Basis, propagation: Propagation, now: Duration) -> Vec<Action> {
         let reconcile = if self.unseen() <= 0 {
             Reconcile::Settled
         } else {
             Reconcile::At(now + RECONCILE_AFTER)
         };
-        self.conclude_by_policy(Basis::Finished, Propagation::Background, reconcile, now)
-    }
-
-    /// Begins the ending of a Job that has announced its end and cannot get there.
-    pub(super) fn conclude_announced(&mut self, now: Duration) -> Vec<Action> {
-        self.conclude_by_policy(Basis::Announced, Propagation::Foreground, Reconcile::Settled, now)
-    }
-
-    fn conclude_by_policy(
-        &mut self,
-        basis: Basis,
-        propagation: Propagation,
-        reconcile: Reconcile,
-        now: Duration,
-    ) -> Vec<Action> {
         self.stage = Stage::Ending(Ending {
             basis,
             step: Step::Drain,
@@ -320,21 +314,16 @@ impl Machine {
 
     fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
         let listed = matches!(seen, Seen::All(_) | Seen::Lost(_));
-        let mut actions = match seen {
+        let actions = match seen {
             // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
             Seen::Lost(_) | Seen::Back => Vec::new(),
             Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
         };
         let unseen = self.unseen();
         if let Stage::Ending(ending) = &mut self.stage
-            && ending.reconcile != Reconcile::Settled
+            && (unseen <= 0 || (listed && ending.reconcile == Reconcile::Asked))
         {
-            if unseen <= 0 {
-                ending.reconcile = Reconcile::Settled;
-            } else if listed && ending.reconcile == Reconcile::Asked {
-                ending.reconcile = Reconcile::Settled;
-                actions.push(Action::Say(Notice::PodsUnseen(unseen)));
-            }
+            ending.reconcile = Reconcile::Settled;
         }
         actions
     }
@@ -407,7 +396,7 @@ impl Machine {
             return self.leave();
         }
         let drained = self.drained(now);
-        let reading = self.pods.reading();
+        let (reading, unseen) = (self.pods.reading(), self.unseen());
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
@@ -416,6 +405,9 @@ impl Machine {
             let Some(given_up) = drained else { return actions };
             ending.step = Step::Flush;
             ending.reconcile = Reconcile::Settled;
+            if unseen > 0 && matches!(ending.basis, Basis::Finished | Basis::Announced) {
+                actions.push(Action::Say(Notice::PodsUnseen(unseen)));
+            }
             if given_up && !reading.is_empty() {
                 actions.push(Action::Say(Notice::DrainGivenUp { pods: reading }));
             }

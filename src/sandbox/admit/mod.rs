@@ -4,7 +4,7 @@
 //! validation, warnings. Pure: the uid and the end of a generated name are passed in.
 //!
 //! The sandbox adds one rule: a field that it does not honour is refused by its name, so that no Job
-//! passes here that runs otherwise elsewhere ([`honoured`]).
+//! passes here that runs otherwise elsewhere (`honoured.rs`).
 
 mod config;
 mod decode;

@@ -259,10 +259,104 @@ async fn a_pod_that_succeeds() {
     let mut node = Node::of_args(Settings::default());
     node.create(&one("Never", &["out hi", "sleep 2", "part bye"]));
     node.pass(5).await;
-    assert_snapshot!(node.told, @"");
-    assert_snapshot!(node.events(), @"");
+    assert_snapshot!(node.told, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Running +up +init +ready c=running@0
+    Running +up +init(PodCompleted) -ready(PodCompleted) c=Completed(0)@2
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) c=Completed(0)@2
+    ");
+    assert_snapshot!(node.events(), @r#"
+    Normal Created x1: Container created
+    Normal Pulled x1: Container image "busybox" is not used: the sandbox runs the command on this machine
+    Normal Scheduled x1: Successfully assigned ns/p to sandbox
+    Normal Started x1: Container started
+    "#);
     let pod = node.pod().unwrap();
-    assert_snapshot!(serde_json::to_string_pretty(&pod["status"]).unwrap(), @"");
+    assert_snapshot!(serde_json::to_string_pretty(&pod["status"]).unwrap(), @r#"
+    {
+      "conditions": [
+        {
+          "lastProbeTime": null,
+          "lastTransitionTime": "2027-01-15T08:00:02Z",
+          "observedGeneration": 1,
+          "status": "False",
+          "type": "PodReadyToStartContainers"
+        },
+        {
+          "lastProbeTime": null,
+          "lastTransitionTime": "2027-01-15T08:00:00Z",
+          "observedGeneration": 1,
+          "reason": "PodCompleted",
+          "status": "True",
+          "type": "Initialized"
+        },
+        {
+          "lastProbeTime": null,
+          "lastTransitionTime": "2027-01-15T08:00:02Z",
+          "observedGeneration": 1,
+          "reason": "PodCompleted",
+          "status": "False",
+          "type": "Ready"
+        },
+        {
+          "lastProbeTime": null,
+          "lastTransitionTime": "2027-01-15T08:00:02Z",
+          "observedGeneration": 1,
+          "reason": "PodCompleted",
+          "status": "False",
+          "type": "ContainersReady"
+        },
+        {
+          "lastProbeTime": null,
+          "lastTransitionTime": "2027-01-15T08:00:00Z",
+          "observedGeneration": 1,
+          "status": "True",
+          "type": "PodScheduled"
+        }
+      ],
+      "containerStatuses": [
+        {
+          "containerID": "sandbox://2be8102113b245bfacba6e272f42b2ef003d458d6005462382a335d4df46f16c",
+          "image": "docker.io/library/busybox:latest",
+          "imageID": "",
+          "lastState": {},
+          "name": "c",
+          "ready": false,
+          "resources": {},
+          "restartCount": 0,
+          "started": false,
+          "state": {
+            "terminated": {
+              "containerID": "sandbox://2be8102113b245bfacba6e272f42b2ef003d458d6005462382a335d4df46f16c",
+              "exitCode": 0,
+              "finishedAt": "2027-01-15T08:00:02Z",
+              "reason": "Completed",
+              "startedAt": "2027-01-15T08:00:00Z"
+            }
+          }
+        }
+      ],
+      "hostIP": "127.0.0.1",
+      "hostIPs": [
+        {
+          "ip": "127.0.0.1"
+        }
+      ],
+      "initContainerStatuses": null,
+      "observedGeneration": 1,
+      "phase": "Succeeded",
+      "podIP": "127.0.0.1",
+      "podIPs": [
+        {
+          "ip": "127.0.0.1"
+        }
+      ],
+      "qosClass": "BestEffort",
+      "startTime": "2027-01-15T08:00:00Z"
+    }
+    "#);
     assert_eq!(node.log(LogOptions::default()).await.unwrap(), "hi\nbye");
 }
 
@@ -286,7 +380,25 @@ async fn failures_show_their_reason() {
 async fn restarts_back_off() {
     let node = Node::of_args(Settings::default());
     node.create(&one("OnFailure", &["exit 4"]));
-    assert_snapshot!(node.tale(100).await, @"");
+    assert_snapshot!(node.tale(100).await, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Running +up +init +ready c=running@0
+    Running +up +init -ready(ContainersNotReady) c=Error(4)@0
+    Running +up +init +ready c=running@0#1<Error(4)@0
+    Running +up +init -ready(ContainersNotReady) c=Error(4)@0#1<Error(4)@0
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#1<Error(4)@0
+    Running +up +init +ready c=running@10#2<Error(4)@0
+    Running +up +init -ready(ContainersNotReady) c=Error(4)@10#2<Error(4)@0
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#2<Error(4)@10
+    Running +up +init +ready c=running@30#3<Error(4)@10
+    Running +up +init -ready(ContainersNotReady) c=Error(4)@30#3<Error(4)@10
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#3<Error(4)@30
+    Running +up +init +ready c=running@70#4<Error(4)@30
+    Running +up +init -ready(ContainersNotReady) c=Error(4)@70#4<Error(4)@30
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#4<Error(4)@70
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -308,7 +420,9 @@ async fn the_back_off_is_at_most_five_minutes_and_ends_after_ten_of_running() {
     let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert_eq!(
         gaps,
-        [0, 10, 20, 40, 80, 160, 300, 300, 300, 700, 10, 20, 40, 80, 160, 300]
+        [
+            0, 10, 20, 40, 80, 160, 300, 300, 300, 700, 10, 20, 40, 80, 160, 300, 300
+        ]
     );
     node.task.abort();
 }
@@ -316,8 +430,23 @@ async fn the_back_off_is_at_most_five_minutes_and_ends_after_ten_of_running() {
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_started() {
     let fail = |policy| one(policy, &["fail no such file"]);
-    assert_snapshot!(told(&fail("Never"), 5).await, @"");
-    assert_snapshot!(told(&fail("OnFailure"), 15).await, @"");
+    assert_snapshot!(told(&fail("Never"), 5).await, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(PodFailed) c=StartError(128)@0
+    Failed -up +init -ready(PodFailed) c=StartError(128)@0
+    ");
+    assert_snapshot!(told(&fail("OnFailure"), 15).await, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Running +up +init -ready(ContainersNotReady) c=RunContainerError#0<StartError(128)@0
+    Running +up +init -ready(ContainersNotReady) c=RunContainerError#1<StartError(128)@0
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#1<StartError(128)@0
+    Running +up +init -ready(ContainersNotReady) c=RunContainerError#2<StartError(128)@10
+    Running +up +init -ready(ContainersNotReady) c=CrashLoopBackOff#2<StartError(128)@10
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -330,17 +459,40 @@ async fn images_that_are_not_there_and_names_that_are_none() {
     spec["containers"][0]["image"] = json!("nope:1");
     node.create(&spec);
     node.pass(40).await;
-    assert_snapshot!(node.told, @"");
-    assert_snapshot!(node.events(), @"");
-    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @"");
+    assert_snapshot!(node.told, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ErrImagePull
+    Pending +up +init -ready(ContainersNotReady) c=ImagePullBackOff
+    Pending +up +init -ready(ContainersNotReady) c=ErrImagePull
+    Pending +up +init -ready(ContainersNotReady) c=ImagePullBackOff
+    Pending +up +init -ready(ContainersNotReady) c=ErrImagePull
+    Pending +up +init -ready(ContainersNotReady) c=ImagePullBackOff
+    ");
+    assert_snapshot!(node.events(), @r#"
+    Normal BackOff x6: Back-off pulling image "nope:1"
+    Normal Pulling x3: Pulling image "nope:1"
+    Normal Scheduled x1: Successfully assigned ns/p to sandbox
+    Warning Failed x3: Error: ErrImagePull
+    Warning Failed x3: Failed to pull image "nope:1": failed to pull and unpack image "docker.io/library/nope:1": failed to resolve reference "docker.io/library/nope:1": docker.io/library/nope:1: not found
+    Warning Failed x6: Error: ImagePullBackOff
+    "#);
+    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @r#"
+    container "c" in pod "p" is waiting to start: trying and failing to pull image
+    "#);
 
     let mut node = Node::of_args(Settings::default());
     spec["containers"][0]["image"] = json!("Nope");
     node.create(&spec);
     node.pass(3).await;
     let status = &node.pod().unwrap()["status"]["containerStatuses"][0];
-    assert_snapshot!(status["state"], @"");
-    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @"");
+    assert_snapshot!(status["state"], @r#"
+    {"waiting":{"message":"Failed to apply default image tag \"Nope\": couldn't parse image name \"Nope\": invalid reference format: repository name (library/Nope) must be lowercase","reason":"InvalidImageName"}}
+    "#);
+    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @r#"
+    container "c" in pod "p" is waiting to start: InvalidImageName
+    "#);
 }
 
 #[tokio::test(start_paused = true)]
@@ -354,11 +506,21 @@ async fn a_config_map_that_comes_later_heals() {
     let object = json!({"metadata": {"name": "cm"}, "data": {"A": "1"}});
     node.world.insert(map, object, false).unwrap();
     node.pass(10).await;
-    assert_snapshot!(node.told, @"");
-    assert_snapshot!(node.log(LogOptions::default()).await.unwrap(), @"");
+    assert_snapshot!(node.told, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=CreateContainerConfigError
+    Running +up +init +ready c=running@20
+    Running +up +init(PodCompleted) -ready(PodCompleted) c=Completed(0)@20
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) c=Completed(0)@20
+    ");
+    assert_snapshot!(node.log(LogOptions::default()).await.unwrap(), @r#"
+    [("A", "1"), ("HOSTNAME", "p")]
+    "#);
     assert!(
         node.events()
-            .contains("Warning Failed x2: Error: configmap \"cm\" not found"),
+            .contains("Warning Failed x3: Error: configmap \"cm\" not found"),
         "{}",
         node.events()
     );
@@ -371,7 +533,18 @@ async fn init_containers_run_first() {
         "initContainers": [container("i", &["sleep 1"]), container("j", &["sleep 1"])],
         "containers": [container("c", &["sleep 1"])],
     });
-    assert_snapshot!(told(&spec, 10).await, @"");
+    assert_snapshot!(told(&spec, 10).await, @r"
+    Pending
+    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing j=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing j=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0 j=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@1 j=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@1 j=running@1 c=PodInitializing
+    Pending +up +init -ready(ContainersNotReady) i=Completed(0)@1 j=Completed(0)@2 c=PodInitializing
+    Running +up +init +ready i=Completed(0)@1 j=Completed(0)@2 c=running@2
+    Running +up +init(PodCompleted) -ready(PodCompleted) i=Completed(0)@1 j=Completed(0)@2 c=Completed(0)@3
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) i=Completed(0)@1 j=Completed(0)@2 c=Completed(0)@3
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -382,8 +555,27 @@ async fn an_init_container_that_fails() {
             "initContainers": [container("i", &["exit 2"])], "containers": [container("c", &["sleep 1"])],
         })
     };
-    assert_snapshot!(told(&spec("Never"), 10).await, @"");
-    assert_snapshot!(told(&spec("OnFailure"), 11).await, @"");
+    assert_snapshot!(told(&spec("Never"), 10).await, @r"
+    Pending
+    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(PodFailed) i=Error(2)@0 c=PodInitializing
+    Failed -up -init(ContainersNotInitialized) -ready(PodFailed) i=Error(2)@0 c=PodInitializing
+    ");
+    assert_snapshot!(told(&spec("OnFailure"), 11).await, @r"
+    Pending
+    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0#1<Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Error(2)@0#1<Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=CrashLoopBackOff#1<Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@10#2<Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Error(2)@10#2<Error(2)@0 c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=CrashLoopBackOff#2<Error(2)@10 c=PodInitializing
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,7 +587,18 @@ async fn sidecars_run_beside_and_end_last_in_reverse() {
         ],
         "containers": [container("c", &["sleep 4"])],
     });
-    assert_snapshot!(told(&spec, 30).await, @"");
+    assert_snapshot!(told(&spec, 30).await, @r"
+    Pending
+    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing s=PodInitializing t=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing s=PodInitializing t=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0 s=PodInitializing t=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@0 s=PodInitializing t=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=PodInitializing c=PodInitializing
+    Pending +up +init -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=running@0 c=PodInitializing
+    Running +up +init +ready i=Completed(0)@0 s=running@0 t=running@0 c=running@0
+    Running +up +init -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=running@0 c=Completed(0)@4
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) i=Completed(0)@0 s=Completed(0)@9 t=Error(7)@7 c=Completed(0)@4
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -404,7 +607,20 @@ async fn a_sidecar_that_ends_is_restarted_and_decides_nothing() {
         "restartPolicy": "Never",
         "initContainers": [sidecar("s", &["sleep 1", "exit 2"])], "containers": [container("c", &["sleep 8"])],
     });
-    assert_snapshot!(told(&spec, 30).await, @"");
+    assert_snapshot!(told(&spec, 30).await, @r"
+    Pending
+    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) s=PodInitializing c=PodInitializing
+    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) s=PodInitializing c=PodInitializing
+    Pending +up +init -ready(ContainersNotReady) s=running@0 c=PodInitializing
+    Running +up +init +ready s=running@0 c=running@0
+    Running +up +init -ready(ContainersNotReady) s=Error(2)@1 c=running@0
+    Running +up +init +ready s=running@1#1<Error(2)@1 c=running@0
+    Running +up +init -ready(ContainersNotReady) s=Error(2)@2#1<Error(2)@1 c=running@0
+    Running +up +init -ready(ContainersNotReady) s=CrashLoopBackOff#1<Error(2)@2 c=running@0
+    Running +up +init(PodCompleted) -ready(PodCompleted) s=CrashLoopBackOff#1<Error(2)@2 c=Completed(0)@8
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) s=CrashLoopBackOff#1<Error(2)@2 c=Completed(0)@8
+    Succeeded -up +init(PodCompleted) -ready(PodCompleted) s=ContainerStatusUnknown(137)@0#1<Error(2)@2 c=Completed(0)@8
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -454,7 +670,10 @@ async fn deletion_stops_main_containers_before_sidecars() {
     }));
     node.pass(10).await;
     node.delete(None);
-    assert_snapshot!(node.tale(20).await.lines().rev().take(2).collect::<Vec<_>>().join("\n"), @"");
+    assert_snapshot!(node.tale(20).await.lines().rev().take(2).collect::<Vec<_>>().join("\n"), @r"
+    gone
+    Failed -up +init -ready(PodFailed) s=Completed(0)@16 c=Completed(0)@15 d=Error(1)@0
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -494,7 +713,16 @@ async fn a_pod_that_never_ran_fails_when_it_is_deleted() {
     node.pass(5).await;
     node.delete(None);
     node.pass(1).await;
-    assert_snapshot!(node.told, @"");
+    assert_snapshot!(node.told, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=CreateContainerConfigError
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Failed -up +init -ready(ContainersNotReady) c=ContainerStatusUnknown(137)@0
+    gone
+    ");
 }
 
 #[tokio::test(start_paused = true)]
@@ -524,12 +752,19 @@ async fn the_deadline_ends_a_pod_with_its_grace() {
     let mut spec = one("OnFailure", &["for ever"]);
     spec["activeDeadlineSeconds"] = json!(4);
     spec["terminationGracePeriodSeconds"] = json!(3);
-    assert_snapshot!(told(&spec, 20).await, @"");
+    assert_snapshot!(told(&spec, 20).await, @r"
+    Pending
+    Pending -up +init -ready(ContainersNotReady) c=ContainerCreating
+    Pending +up +init -ready(ContainersNotReady) c=ContainerCreating
+    Running +up +init +ready c=running@0
+    Running +up +init -ready(PodFailed) c=running@0
+    Failed/DeadlineExceeded -up +init -ready(PodFailed) c=Error(137)@7
+    ");
     let mut waits = one("Never", &["fail"]);
     waits["containers"][0]["image"] = json!("A");
     waits["activeDeadlineSeconds"] = json!(4);
     let told = told(&waits, 20).await;
-    assert_snapshot!(told.lines().last().unwrap(), @"");
+    assert_snapshot!(told.lines().last().unwrap(), @"Failed/DeadlineExceeded -up +init -ready(PodFailed) c=ContainerStatusUnknown(137)@0");
 }
 
 #[tokio::test(start_paused = true)]
@@ -584,7 +819,7 @@ async fn the_nodes_clock_may_be_wrong() {
     node.create(&one("OnFailure", &["out hi", "sleep 1", "exit 1"]));
     sleep(Duration::from_millis(13_500)).await;
     let pod = node.pod().unwrap();
-    let state = state(&pod["status"]["containerStatuses"][0]["state"]);
+    let state = state(&pod["status"]["containerStatuses"][0]["lastState"]);
     assert_eq!(state, "Error(1)@-87", "the third try ended by the node's clock");
     let stamped = LogOptions {
         timestamps: true,
@@ -607,7 +842,9 @@ async fn the_previous_log_can_be_read_and_no_older_one() {
         ..LogOptions::default()
     };
     sleep(Duration::from_millis(500)).await;
-    assert_snapshot!(node.log(previous.clone()).await.unwrap_err(), @"");
+    assert_snapshot!(node.log(previous.clone()).await.unwrap_err(), @r#"
+    previous terminated container "c" in pod "p" not found
+    "#);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(node.log(LogOptions::default()).await.unwrap(), "try 1\n");
     assert_eq!(node.log(previous.clone()).await.unwrap(), "try 0\n");
@@ -631,9 +868,11 @@ async fn which_container_a_log_is_asked_of() {
         container: Some(name.to_owned()),
         ..LogOptions::default()
     };
-    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @"");
-    assert_snapshot!(node.log(of("x")).await.unwrap_err(), @"");
-    assert_snapshot!(node.log(of("a")).await.unwrap_err(), @"");
+    assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @"a container name must be specified for pod p, choose one of: [i a b]");
+    assert_snapshot!(node.log(of("x")).await.unwrap_err(), @"container x is not valid for pod p");
+    assert_snapshot!(node.log(of("a")).await.unwrap_err(), @r#"
+    container "a" in pod "p" is waiting to start: PodInitializing
+    "#);
     assert_eq!(node.log(of("i")).await.unwrap(), "");
 }
 
@@ -642,8 +881,10 @@ async fn a_pod_that_no_node_suits_stays_pending() {
     let mut node = Node::of_args(Settings::default());
     node.create(&json!({"nodeSelector": {"disk": "ssd"}, "containers": [container("c", &[])]}));
     node.pass(5).await;
-    assert_snapshot!(node.pod().unwrap()["status"], @"");
-    assert_snapshot!(node.events(), @"");
+    assert_snapshot!(node.pod().unwrap()["status"], @r#"
+    {"conditions":[{"lastProbeTime":null,"lastTransitionTime":"2027-01-15T08:00:00Z","message":"0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.","observedGeneration":1,"reason":"Unschedulable","status":"False","type":"PodScheduled"}],"phase":"Pending"}
+    "#);
+    assert_snapshot!(node.events(), @"Warning FailedScheduling x1: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.");
     assert_eq!(node.log(LogOptions::default()).await.unwrap(), "");
 }
 
