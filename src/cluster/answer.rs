@@ -47,14 +47,12 @@ pub(super) fn credentials(error: &(dyn StdError + 'static)) -> Option<String> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(error) = error.downcast_ref::<AuthError>() {
-            return Some(match error {
-                AuthError::AuthExecRun { out, .. } => {
-                    format!("the exec plugin of the kubeconfig's user failed ({})", out.status)
-                }
-                AuthError::AuthExecParse(_) => {
-                    "what the exec plugin of the kubeconfig's user printed is no ExecCredential".to_owned()
-                }
-                _ => chain(error),
+            return Some(if let AuthError::AuthExecRun { out, .. } = error {
+                format!("the exec plugin of the kubeconfig's user failed ({})", out.status)
+            } else if let AuthError::AuthExecParse(_) = error {
+                "what the exec plugin of the kubeconfig's user printed is no ExecCredential".to_owned()
+            } else {
+                chain(error)
             });
         }
         next = error.source();

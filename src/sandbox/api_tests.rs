@@ -161,6 +161,7 @@ async fn a_watch_from_what_is_compacted_says_that_it_expired() {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "one table")]
 async fn what_cannot_be_done_is_told_in_the_real_servers_words() {
     let sandbox = sandbox();
     sandbox.config_map("a", &json!({})).await;

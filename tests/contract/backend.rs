@@ -9,7 +9,10 @@ use std::{
 
 use http::{Method, Request, header};
 use kjo::sandbox::{Sandbox, Settings, kubelet::process::Processes, serve::Socket};
-use kube::{Client, Config, config::Kubeconfig};
+use kube::{
+    Client, Config,
+    config::{KubeConfigOptions, Kubeconfig},
+};
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
@@ -50,7 +53,7 @@ impl Backend {
         };
         let client = runtime.block_on(async {
             let file = Kubeconfig::read_from(&kubeconfig).expect("a kubeconfig");
-            let config = Config::from_custom_kubeconfig(file, &Default::default()).await;
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
             Client::try_from(config.expect("a configuration")).expect("a client")
         });
         Self {
@@ -131,10 +134,7 @@ impl Backend {
 }
 
 /// Tests of what the sandbox does not have go to a real cluster only.
-pub(crate) fn real(why: &str) -> bool {
-    if BACKEND.is_sandbox() {
-        eprintln!("not in the sandbox: {why}");
-    }
+pub(crate) fn real(_because: &str) -> bool {
     !BACKEND.is_sandbox()
 }
 

@@ -46,7 +46,7 @@ fn two_containers_share_stdout_in_whole_lines() {
     pod["containers"].as_array_mut().expect("containers").push(second);
     pod["initContainers"] = json!([
         {"name": "first", "image": "busybox", "command": ["echo", "init"]},
-        {"name": "side", "image": "busybox", "restartPolicy": "Always", "command": ["sh", "-c", "trap 'exit 0' TERM; echo side; while :; do sleep 1 & wait $!; done"]},
+        {"name": "side", "image": "busybox", "restartPolicy": "Always", "command": ["sh", "-c", "exec 2>/dev/null; trap 'exit 0' TERM; echo side; while :; do sleep 1 & wait $!; done"]},
     ]);
     let done = ns.manifest(&job).run();
     let by_container = split(done.text());

@@ -25,15 +25,22 @@ pub(super) struct Creating {
     backoff: Backoff,
     /// A request that waits for its time.
     next: Option<(Duration, Request)>,
-    /// A create request may have taken effect without our knowing.
-    uncertain: bool,
-    /// That was so at some time: a Job that exists now is most likely ours, made by a request that took
-    /// its time.
-    was_uncertain: bool,
+    doubt: Doubt,
     /// The time is over, and one last look is taken.
     last_look: bool,
     told: bool,
     last: Option<Failure>,
+}
+
+/// Whether a create request may have taken effect without our knowing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Doubt {
+    /// None has.
+    Never,
+    /// It was so: a Job that exists now is most likely ours, made by a request that took its time.
+    Once,
+    /// One may have.
+    Now,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,8 +64,7 @@ impl Creating {
             until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
             next: None,
-            uncertain: false,
-            was_uncertain: false,
+            doubt: Doubt::Never,
             last_look: false,
             told: false,
             last: None,
@@ -110,7 +116,11 @@ impl Machine {
                 let Stage::Creating(creating) = &mut self.stage else {
                     return Vec::new();
                 };
-                creating.uncertain = false;
+                creating.doubt = if creating.doubt == Doubt::Never {
+                    Doubt::Never
+                } else {
+                    Doubt::Once
+                };
                 match self.stopped {
                     Some((signal, _)) => self.finish(interrupted(signal), Cleanup::Nothing),
                     None if creating.last_look => self.give_up_creating(false),
@@ -132,8 +142,7 @@ impl Machine {
 
     fn uncertain(&mut self) {
         if let Stage::Creating(creating) = &mut self.stage {
-            creating.uncertain = true;
-            creating.was_uncertain = true;
+            creating.doubt = Doubt::Now;
         }
     }
 
@@ -171,7 +180,7 @@ impl Machine {
             return Vec::new();
         };
         if let Some((signal, _)) = stopped
-            && !creating.uncertain
+            && creating.doubt != Doubt::Now
         {
             return self.finish(interrupted(signal), Cleanup::Nothing);
         }
@@ -197,7 +206,7 @@ impl Machine {
             return self.give_up_creating(in_flight);
         }
         if now >= creating.limit() {
-            if creating.uncertain && !creating.last_look {
+            if creating.doubt == Doubt::Now && !creating.last_look {
                 // Whether it exists can perhaps be told, even if it cannot be made.
                 creating.last_look = true;
                 creating.next = None;
@@ -223,7 +232,7 @@ impl Machine {
             return Vec::new();
         };
         match creating.next {
-            Some((_, Request::Create)) if !creating.uncertain => self.finish(verdict, Cleanup::Nothing),
+            Some((_, Request::Create)) if creating.doubt != Doubt::Now => self.finish(verdict, Cleanup::Nothing),
             Some((_, request)) => {
                 creating.next = None;
                 vec![Action::Say(Notice::Stopping(signal)), request.action()]
@@ -237,7 +246,7 @@ impl Machine {
         let Stage::Creating(creating) = &self.stage else {
             return Vec::new();
         };
-        let uncertain = creating.uncertain || in_flight;
+        let uncertain = in_flight || creating.doubt == Doubt::Now;
         let why = creating
             .last
             .as_ref()
@@ -295,7 +304,7 @@ impl Machine {
     /// name is somebody else's.
     fn exists(&mut self, failure: &Failure) -> Vec<Action> {
         match &self.stage {
-            Stage::Creating(creating) if creating.was_uncertain => vec![Action::ReadJob],
+            Stage::Creating(creating) if creating.doubt != Doubt::Never => vec![Action::ReadJob],
             Stage::Creating(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
                 let mut verdict = Verdict::new(
                     Outcome::Refused,

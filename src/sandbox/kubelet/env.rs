@@ -156,7 +156,11 @@ pub(super) fn expand(input: &str, env: &BTreeMap<String, String>) -> String {
         } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
             match env.get(name) {
                 Some(value) => out.push_str(value),
-                None => out.push_str(&format!("$({name})")),
+                None => {
+                    out.push_str("$(");
+                    out.push_str(name);
+                    out.push(')');
+                }
             }
             rest = after;
         } else {

@@ -51,7 +51,7 @@ pub(super) fn apply(pod: &mut Value, decision: &Decision, now: Timestamp) {
         Decision::Leave => return,
         Decision::Bind => {
             pod["spec"]["nodeName"] = json!(NODE);
-            ("PodScheduled", true, "", "".to_owned())
+            ("PodScheduled", true, "", String::new())
         }
         Decision::Unschedulable => ("PodScheduled", false, "Unschedulable", UNSUITABLE.to_owned()),
     };

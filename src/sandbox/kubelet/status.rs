@@ -332,7 +332,7 @@ fn conditions(view: &View<'_>, shown: &[Shown<'_>], phase: &str) -> [Condition; 
 /// and so does a pod that stopped before its time.
 pub(super) fn terminate(status: &mut Value, containers: &[Container]) {
     let of = |init: bool| containers.iter().filter(move |c| (c.kind != Kind::Main) == init);
-    let last_init_done = of(true).last().is_none_or(|c| match c.kind {
+    let last_init_done = of(true).next_back().is_none_or(|c| match c.kind {
         Kind::Init => c.ended().is_some_and(|ended| ended.code == 0),
         Kind::Sidecar | Kind::Main => c.running(),
     });

@@ -2,8 +2,8 @@
 //! containers never outlive kjo. kjo's program plays this part when told so; it blocks, and knows
 //! nothing of tokio.
 //!
-//! It speaks over the socket that is its standard input, in lines: first comes its [`Order`], then
-//! `TERM` or `KILL`; it answers with [`Report`]s. The socket's end kills everything.
+//! It speaks over the socket that is its standard input, in lines: first comes its `Order`, then
+//! `TERM` or `KILL`; it answers with `Report`s. The socket's end kills everything.
 
 use std::{
     collections::BTreeMap,

@@ -55,7 +55,7 @@ impl Node {
 
     /// A node whose containers do what their `args` say.
     fn of_args(settings: Settings) -> Self {
-        Self::new(settings, |start| script(start))
+        Self::new(settings, script)
     }
 
     fn create(&self, spec: &Value) {
@@ -255,6 +255,7 @@ async fn told(spec: &Value, seconds: u64) -> String {
 }
 
 #[tokio::test(start_paused = true)]
+#[expect(clippy::too_many_lines, reason = "one status, whole")]
 async fn a_pod_that_succeeds() {
     let mut node = Node::of_args(Settings::default());
     node.create(&one("Never", &["out hi", "sleep 2", "part bye"]));
