@@ -188,7 +188,7 @@ async fn what_cannot_be_done_is_told_in_the_real_servers_words() {
         ),
         (
             Method::GET,
-            "/apis/apps/v1/deployments",
+            "/api/v1/nodes",
             Value::Null,
             404,
             "NotFound",
@@ -232,7 +232,7 @@ async fn what_cannot_be_done_is_told_in_the_real_servers_words() {
             wrong,
             409,
             "Conflict",
-            "Precondition failed: UID in precondition: other",
+            "the UID in the precondition (other) does not match the UID in record",
         ),
         (
             Method::GET,

@@ -92,15 +92,18 @@ impl World {
 }
 
 fn check(key: &Key, object: &Value, options: &DeleteOptions) -> Result<(), Refused> {
-    for (asked, field, name) in [
-        (&options.uid, "uid", "UID"),
-        (&options.version, "resourceVersion", "ResourceVersion"),
+    for (asked, field, name, became) in [
+        (&options.uid, "uid", "UID", "deleted and then recreated"),
+        (&options.version, "resourceVersion", "ResourceVersion", "modified"),
     ] {
         let there = meta::text(object, field);
         if let Some(asked) = asked.as_deref().filter(|asked| *asked != there) {
-            return Err(Refused::conflict(
+            return Err(Refused::other_object(
                 key,
-                &format!("Precondition failed: {name} in precondition: {asked}, {name} in object meta: {there}"),
+                &format!(
+                    "the {name} in the precondition ({asked}) does not match the {name} in record ({there}). The object \
+                     might have been {became}"
+                ),
             ));
         }
     }

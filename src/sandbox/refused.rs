@@ -91,6 +91,12 @@ impl Refused {
         }
     }
 
+    /// 404 for a path outside of every API group, which is answered as by any web server.
+    #[must_use]
+    pub fn no_such_page() -> Self {
+        Self::new(404, "", "404 page not found")
+    }
+
     /// 405 for a verb that the resource does not have.
     #[must_use]
     pub fn no_such_verb() -> Self {
@@ -120,6 +126,23 @@ impl Refused {
             key.name
         );
         Self::about(409, "Conflict", message, key.resource, &key.name)
+    }
+
+    /// 409 for a deletion that means another object (pkg/registry/rest/delete.go names the kind there).
+    #[must_use]
+    pub fn other_object(key: &Key, why: &str) -> Self {
+        let (kind, group) = (key.resource.kind(), key.resource.group());
+        let qualified = if group.is_empty() {
+            kind.to_owned()
+        } else {
+            format!("{kind}.{group}")
+        };
+        let message = format!("Operation cannot be fulfilled on {qualified} {:?}: {why}", key.name);
+        let mut refused = Self::about(409, "Conflict", message, key.resource, &key.name);
+        if let Some(details) = &mut refused.details {
+            kind.clone_into(&mut details.kind);
+        }
+        refused
     }
 
     /// 403 for a create in a namespace that is being deleted.

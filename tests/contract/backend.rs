@@ -88,6 +88,32 @@ impl Backend {
     }
 
     pub(crate) fn raw(&self, method: Method, path: &str, content: &str, body: Vec<u8>) -> Result<Value, Refused> {
+        self.raw_by(&self.client, method, path, content, body)
+    }
+
+    /// Asks with a token that nobody was given.
+    pub(crate) fn stranger(&self, path: &str) -> Result<Value, Refused> {
+        let client = self.runtime.block_on(async {
+            let file = Kubeconfig::read_from(&self.kubeconfig).expect("a kubeconfig");
+            let config = Config::from_custom_kubeconfig(file, &KubeConfigOptions::default()).await;
+            let mut config = config.expect("a configuration");
+            config.auth_info = kube::config::AuthInfo {
+                token: Some("wrong".to_owned().into()),
+                ..Default::default()
+            };
+            Client::try_from(config).expect("a client")
+        });
+        self.raw_by(&client, Method::GET, path, "application/json", Vec::new())
+    }
+
+    fn raw_by(
+        &self,
+        client: &Client,
+        method: Method,
+        path: &str,
+        content: &str,
+        body: Vec<u8>,
+    ) -> Result<Value, Refused> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -95,7 +121,7 @@ impl Backend {
             .body(kube::client::Body::from(body))
             .expect("a request");
         self.runtime.block_on(async {
-            let answer = self.client.send(request).await.expect("an answer");
+            let answer = client.send(request).await.expect("an answer");
             let code = answer.status();
             let body = answer.into_body().collect_bytes().await.expect("a body");
             let text = String::from_utf8_lossy(&body).into_owned();

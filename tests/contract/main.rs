@@ -2,6 +2,7 @@
 //! `backend`).
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod api;
 mod backend;
 mod disruption;
 mod logs;

@@ -29,6 +29,13 @@ pub fn json(code: u16, document: &Value) -> Response<Body> {
 /// An error.
 #[must_use]
 pub fn refused(refused: &Refused) -> Response<Body> {
+    if refused.reason.is_empty() {
+        return whole(
+            refused.code,
+            "text/plain; charset=utf-8",
+            format!("{}\n", refused.message),
+        );
+    }
     let mut answer = json(refused.code, &refused.body());
     let retry_after = refused.details.as_ref().map_or(0, |details| details.retry_after);
     if retry_after > 0 {

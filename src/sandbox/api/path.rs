@@ -55,8 +55,8 @@ impl Target {
             ["api", "v1"] => return Ok(Self::Discovery("/api/v1")),
             ["apis", "batch", "v1"] => return Ok(Self::Discovery("/apis/batch/v1")),
             ["api", "v1", rest @ ..] => ("", rest),
-            ["apis", group, "v1", rest @ ..] => (*group, rest),
-            _ => return Err(Refused::no_such_path()),
+            ["apis", "batch", "v1", rest @ ..] => ("batch", rest),
+            _ => return Err(Refused::no_such_page()),
         };
         Self::in_group(group, rest).ok_or_else(Refused::no_such_path)
     }
@@ -213,14 +213,14 @@ mod tests {
         ] {
             assert_eq!(Target::of(path), Ok(target), "{path}");
         }
+        for path in ["/", "/nothing", "/apis/apps/v1/namespaces/n/deployments"] {
+            assert_eq!(Target::of(path), Err(Refused::no_such_page()), "{path}");
+        }
         for path in [
-            "/",
-            "/nothing",
             "/api/v1/nodes",
             "/api/v1/namespaces/n/jobs",
             "/apis/batch/v1/pods/x",
             "/apis/batch/v1/namespaces/n/jobs/j/log",
-            "/apis/apps/v1/namespaces/n/deployments",
             "/api/v1/namespaces/n/pods/p/exec",
             "/api/v1/namespaces/n/configmaps/c/status",
         ] {

@@ -33,7 +33,10 @@ impl Selector {
             .into_iter()
             .map(|text| {
                 requirement(text).ok_or_else(|| {
-                    Refused::bad_request(format!("unable to parse requirement: found {text:?}, which is none"))
+                    let found = text.split_whitespace().nth(1).unwrap_or_default();
+                    Refused::bad_request(format!(
+                        "unable to parse requirement: found '{found}', expected: in, notin, =, ==, !=, gt, lt"
+                    ))
                 })
             })
             .collect::<Result<_, _>>()?;
@@ -147,7 +150,7 @@ fn field(resource: Resource, text: &str) -> Result<(String, String, bool), Refus
     let own = name == "metadata.name" || (resource.namespaced() && name == "metadata.namespace");
     if !own && !known.contains(&name) {
         let text = if resource == Resource::Jobs {
-            format!("field label {name:?} not supported for batchv1.Job")
+            format!("field label {name:?} not supported for Job")
         } else {
             format!("field label not supported: {name}")
         };
