@@ -343,7 +343,8 @@ pub(super) fn terminate(status: &mut Value, containers: &[Container]) {
         ("initContainerStatuses", inits),
         ("containerStatuses", if initialized { containers.len() } else { 0 }),
     ] {
-        let statuses = status[list].as_array_mut().into_iter().flatten().take(count);
+        let statuses = status.get_mut(list).and_then(Value::as_array_mut);
+        let statuses = statuses.into_iter().flatten().take(count);
         for status in statuses.filter(|status| !status["state"]["terminated"].is_object()) {
             status["state"] = json!({"terminated": {
                 "exitCode": 137, "reason": "ContainerStatusUnknown", "message": LOST, "startedAt": null, "finishedAt": null,

@@ -345,7 +345,6 @@ async fn a_pod_that_succeeds() {
           "ip": "127.0.0.1"
         }
       ],
-      "initContainerStatuses": null,
       "observedGeneration": 1,
       "phase": "Succeeded",
       "podIP": "127.0.0.1",
