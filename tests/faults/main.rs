@@ -68,3 +68,13 @@ fn what_does_not_pass_is_never_hidden() {
         laws::always(&scenario, &run(&scenario))
     });
 }
+
+#[test]
+fn what_happens_in_the_cluster_is_told() {
+    for_every_seed(|seed| {
+        let scenario = Scenario::disturbed(seed);
+        let came = run(&scenario);
+        laws::always(&scenario, &came)?;
+        laws::disturbed(&scenario, &came)
+    });
+}

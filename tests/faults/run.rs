@@ -14,11 +14,13 @@ use kjo::{
     report::{Reporter, result::ResultFile},
     sandbox::{
         Sandbox, Settings,
+        delete::{DeleteOptions, Propagation},
         faults::Seeded,
         kubelet::{
             runtime::ContainerStart,
             script::{Script, Scripted, Step},
         },
+        meta,
         resource::Resource,
     },
     spec::{
@@ -51,6 +53,23 @@ pub(crate) struct Scenario {
     pub(crate) within: Duration,
     /// No container ends before the faults do.
     pub(crate) hold: bool,
+    /// What happens in the cluster, and when.
+    pub(crate) events: Vec<(Duration, Event)>,
+    /// The node's clock minus the server's, in seconds.
+    pub(crate) skew: i64,
+}
+
+/// What others do to the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A running pod is deleted.
+    KillPod,
+    /// The Job is deleted.
+    DeleteJob,
+    /// The logs of all running containers are rotated.
+    Rotate,
+    /// The server forgets its history.
+    Compact,
 }
 
 /// What came of it.
@@ -65,6 +84,8 @@ pub(crate) struct Came {
     pub(crate) jobs_made: usize,
     pub(crate) job_succeeded: bool,
     pub(crate) left: Vec<String>,
+    /// The events that found something to happen to.
+    pub(crate) disturbed: Vec<Event>,
 }
 
 impl Scenario {
@@ -84,6 +105,8 @@ impl Scenario {
             rate: random.below(45),
             within: Duration::from_secs(u64::from(random.below(600))),
             hold: random.below(2) == 0,
+            events: Vec::new(),
+            skew: 0,
         }
     }
 
@@ -99,6 +122,33 @@ impl Scenario {
             rate: 20 + drawn.rate,
             within: HANGS_AFTER * 2,
             hold: false,
+            ..drawn
+        }
+    }
+
+    /// Things that happen in the cluster, on top of faults that pass.
+    pub(crate) fn disturbed(seed: u64) -> Self {
+        let drawn = Self::drawn(seed);
+        let mut random = Jitter::new(seed ^ 0xd157);
+        let events = (0..random.below(5)).map(|_| {
+            let event = match random.below(8) {
+                0 => Event::DeleteJob,
+                1 | 2 => Event::KillPod,
+                3 | 4 => Event::Compact,
+                _ => Event::Rotate,
+            };
+            (Duration::from_millis(random.below(90_000).into()), event)
+        });
+        let mut events: Vec<_> = events.collect();
+        events.sort_by_key(|(at, _)| *at);
+        Self {
+            backoff_limit: 6,
+            fails: 0,
+            pace: Duration::from_millis(500),
+            rate: drawn.rate / 3,
+            within: Duration::from_secs(60),
+            events,
+            skew: i64::from(random.below(7)) * 40 - 120,
             ..drawn
         }
     }
@@ -191,19 +241,24 @@ async fn ran(scenario: &Scenario) -> Came {
         })
     };
     let began = jiff::Timestamp::from_second(BEGAN).expect("a time");
-    let sandbox = Sandbox::start(Settings::new(began, scenario.seed), Arc::new(runtime));
+    let mut settings = Settings::new(began, scenario.seed);
+    settings.kubelet.skew = jiff::SignedDuration::from_secs(scenario.skew);
+    let sandbox = Arc::new(Sandbox::start(settings, Arc::new(runtime)));
     let mut changes = sandbox.world().subscribe();
     let faults = Seeded::new(scenario.seed, scenario.rate, scenario.within);
     let client = Sandbox::client_of(sandbox.api().with_faults(Arc::new(faults)), "default");
 
+    let disturbing = tokio::spawn(disturb(Arc::clone(&sandbox), scenario.events.clone()));
     let (code, stdout, stderr) = drive(scenario, Cluster::new(client, "default")).await;
     // What is being deleted gets the time that its pods have.
     tokio::time::sleep(Duration::from_secs(120)).await;
+    let disturbed = disturbing.await.expect("no panic");
 
     let mut came = Came {
         code,
         stdout,
         stderr,
+        disturbed,
         written: written.lock().expect("no panic").clone(),
         ..Came::default()
     };
@@ -228,6 +283,47 @@ async fn ran(scenario: &Scenario) -> Came {
         );
     }
     came
+}
+
+/// Lets things happen, and tells which of them did.
+async fn disturb(sandbox: Arc<Sandbox>, events: Vec<(Duration, Event)>) -> Vec<Event> {
+    let began = Instant::now();
+    let mut happened = Vec::new();
+    for (at, event) in events {
+        tokio::time::sleep_until(began + at).await;
+        let world = sandbox.world();
+        let running = |object: &Value| {
+            object["status"]["phase"] == "Running" && object["metadata"]["deletionTimestamp"].is_null()
+        };
+        let (pods, _) = world.list(Resource::Pods, None);
+        let mut pods = pods.iter().filter(|pod| running(pod));
+        let hit = match event {
+            Event::KillPod => pods.next().is_some_and(|pod| {
+                world
+                    .delete(&meta::key(Resource::Pods, pod), &DeleteOptions::default())
+                    .is_ok()
+            }),
+            Event::DeleteJob => world.list(Resource::Jobs, None).0.first().is_some_and(|job| {
+                let unfinished = job["status"]["conditions"].as_array().is_none_or(Vec::is_empty);
+                let options = DeleteOptions {
+                    propagation: Some(Propagation::Background),
+                    ..DeleteOptions::default()
+                };
+                unfinished && world.delete(&meta::key(Resource::Jobs, job), &options).is_ok()
+            }),
+            Event::Rotate => {
+                pods.clone()
+                    .for_each(|pod| sandbox.kubelet().rotate(meta::text(pod, "uid"), "main"));
+                pods.next().is_some()
+            }
+            Event::Compact => {
+                world.compact();
+                true
+            }
+        };
+        happened.extend(hit.then_some(event));
+    }
+    happened
 }
 
 async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
