@@ -114,14 +114,20 @@ impl Backend {
         content: &str,
         body: Vec<u8>,
     ) -> Result<Value, Refused> {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::CONTENT_TYPE, content)
-            .body(kube::client::Body::from(body))
-            .expect("a request");
+        let request = || {
+            Request::builder()
+                .method(method.clone())
+                .uri(path)
+                .header(header::CONTENT_TYPE, content)
+                .body(kube::client::Body::from(body.clone()))
+                .expect("a request")
+        };
         self.runtime.block_on(async {
-            let answer = client.send(request).await.expect("an answer");
+            let answer = match client.send(request()).await {
+                Ok(answer) => answer,
+                // A connection kept from before an API server was killed: nobody has heard this request.
+                Err(_) => client.send(request()).await.expect("an answer"),
+            };
             let code = answer.status();
             let body = answer.into_body().collect_bytes().await.expect("a body");
             let text = String::from_utf8_lossy(&body).into_owned();
