@@ -88,7 +88,7 @@ impl Backend {
     }
 
     pub(crate) fn raw(&self, method: Method, path: &str, content: &str, body: Vec<u8>) -> Result<Value, Refused> {
-        self.raw_by(&self.client, method, path, content, body)
+        self.raw_by(&self.client, &method, path, content, &body)
     }
 
     /// Asks with a token that nobody was given.
@@ -103,23 +103,23 @@ impl Backend {
             };
             Client::try_from(config).expect("a client")
         });
-        self.raw_by(&client, Method::GET, path, "application/json", Vec::new())
+        self.raw_by(&client, &Method::GET, path, "application/json", &[])
     }
 
     fn raw_by(
         &self,
         client: &Client,
-        method: Method,
+        method: &Method,
         path: &str,
         content: &str,
-        body: Vec<u8>,
+        body: &[u8],
     ) -> Result<Value, Refused> {
         let request = || {
             Request::builder()
-                .method(method.clone())
+                .method(method)
                 .uri(path)
                 .header(header::CONTENT_TYPE, content)
-                .body(kube::client::Body::from(body.clone()))
+                .body(kube::client::Body::from(body.to_vec()))
                 .expect("a request")
         };
         self.runtime.block_on(async {

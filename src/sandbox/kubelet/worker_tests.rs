@@ -578,50 +578,5 @@ async fn an_init_container_that_fails() {
     ");
 }
 
-#[tokio::test(start_paused = true)]
-async fn sidecars_run_beside_and_end_last_in_reverse() {
-    let spec = json!({
-        "restartPolicy": "Never",
-        "initContainers": [
-            container("i", &["exit 0"]), sidecar("s", &["term 2 0", "for ever"]), sidecar("t", &["term 3 7", "for ever"]),
-        ],
-        "containers": [container("c", &["sleep 4"])],
-    });
-    assert_snapshot!(told(&spec, 30).await, @r"
-    Pending
-    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing s=PodInitializing t=PodInitializing c=PodInitializing
-    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=PodInitializing s=PodInitializing t=PodInitializing c=PodInitializing
-    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=running@0 s=PodInitializing t=PodInitializing c=PodInitializing
-    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@0 s=PodInitializing t=PodInitializing c=PodInitializing
-    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=PodInitializing c=PodInitializing
-    Pending +up +init -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=running@0 c=PodInitializing
-    Running +up +init +ready i=Completed(0)@0 s=running@0 t=running@0 c=running@0
-    Running +up +init -ready(ContainersNotReady) i=Completed(0)@0 s=running@0 t=running@0 c=Completed(0)@4
-    Succeeded -up +init(PodCompleted) -ready(PodCompleted) i=Completed(0)@0 s=Completed(0)@9 t=Error(7)@7 c=Completed(0)@4
-    ");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_sidecar_that_ends_is_restarted_and_decides_nothing() {
-    let spec = json!({
-        "restartPolicy": "Never",
-        "initContainers": [sidecar("s", &["sleep 1", "exit 2"])], "containers": [container("c", &["sleep 8"])],
-    });
-    assert_snapshot!(told(&spec, 30).await, @r"
-    Pending
-    Pending -up -init(ContainersNotInitialized) -ready(ContainersNotReady) s=PodInitializing c=PodInitializing
-    Pending +up -init(ContainersNotInitialized) -ready(ContainersNotReady) s=PodInitializing c=PodInitializing
-    Pending +up +init -ready(ContainersNotReady) s=running@0 c=PodInitializing
-    Running +up +init +ready s=running@0 c=running@0
-    Running +up +init -ready(ContainersNotReady) s=Error(2)@1 c=running@0
-    Running +up +init +ready s=running@1#1<Error(2)@1 c=running@0
-    Running +up +init -ready(ContainersNotReady) s=Error(2)@2#1<Error(2)@1 c=running@0
-    Running +up +init -ready(ContainersNotReady) s=CrashLoopBackOff#1<Error(2)@2 c=running@0
-    Running +up +init(PodCompleted) -ready(PodCompleted) s=CrashLoopBackOff#1<Error(2)@2 c=Completed(0)@8
-    Succeeded -up +init(PodCompleted) -ready(PodCompleted) s=CrashLoopBackOff#1<Error(2)@2 c=Completed(0)@8
-    Succeeded -up +init(PodCompleted) -ready(PodCompleted) s=ContainerStatusUnknown(137)@0#1<Error(2)@2 c=Completed(0)@8
-    ");
-}
-
 #[path = "worker_end_tests.rs"]
 mod ends;
