@@ -42,7 +42,7 @@ fn what_the_api_server_refuses_it_refuses_in_these_words() {
     invalid["spec"]["template"]["spec"]["restartPolicy"] = json!("Always");
     let mut suspended = job("true");
     suspended["spec"]["suspend"] = json!(true);
-    let made = BACKEND.request(Method::POST, &jobs, &suspended).expect("a Job");
+    let made = BACKEND.request(&Method::POST, &jobs, &suspended).expect("a Job");
     let uid_there = &made["metadata"]["uid"];
     let one = format!("{jobs}/test");
     let uid = json!({"preconditions": {"uid": "other"}});
@@ -99,11 +99,11 @@ fn what_the_api_server_refuses_it_refuses_in_these_words() {
             Value::Null,
         ),
     ] {
-        let answer = BACKEND.request(method, &path, &body);
+        let answer = BACKEND.request(&method, &path, &body);
         all += &told(&ns, what, &answer);
     }
     insta::assert_snapshot!(all.replace(uid_there.as_str().expect("a UID"), "UID"));
-    let changed = BACKEND.request(Method::PATCH, &one, &immutable);
+    let changed = BACKEND.request(&Method::PATCH, &one, &immutable);
     assert!(matches!(changed, Err((422, _))), "{changed:?}");
     ns.delete_all("jobs");
 }
@@ -119,13 +119,13 @@ fn bad_requests_harm_nothing_that_runs() {
     let (code, status) = BACKEND.stranger(&ns.path("jobs")).expect_err("a stranger");
     assert_eq!((code, &status["reason"]), (401, &json!("Unauthorized")), "{status}");
     for body in ["", "{", "[]", "\"x\"", "{\"kind\": 1}", "\u{0}\u{1}"] {
-        let answer = BACKEND.raw(Method::POST, &ns.path("jobs"), "application/json", body.into());
+        let answer = BACKEND.raw(&Method::POST, &ns.path("jobs"), "application/json", body.as_bytes());
         let (code, status) = answer.expect_err(body);
         assert_eq!((code, &status["kind"]), (400, &json!("Status")), "{body:?}: {status}");
     }
     let huge = vec![b' '; 4 * 1024 * 1024];
     let (code, _) = BACKEND
-        .raw(Method::POST, &ns.path("jobs"), "application/json", huge)
+        .raw(&Method::POST, &ns.path("jobs"), "application/json", &huge)
         .expect_err("a huge body");
     assert_eq!(code, 413);
 

@@ -73,8 +73,8 @@ impl Backend {
     }
 
     /// Sends a request; the answer, or the error's code and Status.
-    pub(crate) fn request(&self, method: Method, path: &str, body: &Value) -> Result<Value, Refused> {
-        let content = if method == Method::PATCH {
+    pub(crate) fn request(&self, method: &Method, path: &str, body: &Value) -> Result<Value, Refused> {
+        let content = if *method == Method::PATCH {
             "application/merge-patch+json"
         } else {
             "application/json"
@@ -84,11 +84,11 @@ impl Backend {
         } else {
             body.to_string().into_bytes()
         };
-        self.raw(method, path, content, bytes)
+        self.raw(method, path, content, &bytes)
     }
 
-    pub(crate) fn raw(&self, method: Method, path: &str, content: &str, body: Vec<u8>) -> Result<Value, Refused> {
-        self.raw_by(&self.client, &method, path, content, &body)
+    pub(crate) fn raw(&self, method: &Method, path: &str, content: &str, body: &[u8]) -> Result<Value, Refused> {
+        self.raw_by(&self.client, method, path, content, body)
     }
 
     /// Asks with a token that nobody was given.

@@ -55,10 +55,10 @@ impl Namespace {
         );
         let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         BACKEND
-            .request(Method::POST, "/api/v1/namespaces", &namespace)
+            .request(&Method::POST, "/api/v1/namespaces", &namespace)
             .expect("a namespace");
         let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
-        let ready = || BACKEND.is_sandbox() || BACKEND.request(Method::GET, &account, &Value::Null).is_ok();
+        let ready = || BACKEND.is_sandbox() || BACKEND.request(&Method::GET, &account, &Value::Null).is_ok();
         assert!(
             eventually(Duration::from_secs(30), ready),
             "no default ServiceAccount in {name}"
@@ -91,7 +91,7 @@ impl Namespace {
     /// All objects of a resource.
     pub(crate) fn list(&self, resource: &str) -> Vec<Value> {
         let list = BACKEND
-            .request(Method::GET, &self.path(resource), &Value::Null)
+            .request(&Method::GET, &self.path(resource), &Value::Null)
             .expect("a list");
         list["items"].as_array().cloned().unwrap_or_default()
     }
@@ -106,7 +106,7 @@ impl Namespace {
         for name in self.names(resource) {
             let path = format!("{}/{name}", self.path(resource));
             BACKEND
-                .request(Method::DELETE, &path, &background())
+                .request(&Method::DELETE, &path, &background())
                 .expect("a deletion");
         }
     }
@@ -151,6 +151,6 @@ impl Drop for Namespace {
     fn drop(&mut self) {
         // Told by the next run if it fails: a test must not panic while it panics.
         let path = format!("/api/v1/namespaces/{}", self.name);
-        drop(BACKEND.request(Method::DELETE, &path, &Value::Null));
+        drop(BACKEND.request(&Method::DELETE, &path, &Value::Null));
     }
 }
