@@ -156,11 +156,7 @@ pub(super) fn expand(input: &str, env: &BTreeMap<String, String>) -> String {
         } else if let Some((name, after)) = rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
             match env.get(name) {
                 Some(value) => out.push_str(value),
-                None => {
-                    out.push_str("$(");
-                    out.push_str(name);
-                    out.push(')');
-                }
+                None => out.extend(["$(", name, ")"]),
             }
             rest = after;
         } else {

@@ -55,6 +55,8 @@ pub(super) struct Container {
     pub(super) attempts: u32,
     /// Why it could not be started the last time it should have been: reason and message.
     pub(super) waiting: Option<(&'static str, String)>,
+    /// It is not tried again before.
+    pub(super) retry: Option<Timestamp>,
     pub(super) restarts: Backoff,
     pub(super) pulls: Backoff,
 }
@@ -134,6 +136,7 @@ pub(super) fn containers(pod: &Value) -> Vec<Container> {
             last: None,
             attempts: 0,
             waiting: None,
+            retry: None,
             restarts: Backoff::default(),
             pulls: Backoff::default(),
         }

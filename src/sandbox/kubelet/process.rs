@@ -1,4 +1,9 @@
 //! Containers as processes of this machine, each beneath a supervisor of its own.
+//!
+//! They see the machine's files and the user's rights; what differs from a container: the working
+//! directory and HOME are a private folder that goes with the container, SIGTERM reaches the whole
+//! process group, and the termination message is to be written to the file that the variable
+//! KJO_TERMINATION_MESSAGE_PATH names, since `terminationMessagePath` is a path of the machine.
 
 use std::{
     ffi::OsString,

@@ -2,8 +2,8 @@
 //! containers never outlive kjo. kjo's program plays this part when told so; it blocks, and knows
 //! nothing of tokio.
 //!
-//! It speaks over the socket that is its standard input, in lines: first comes its `Order`, then
-//! `TERM` or `KILL`; it answers with `Report`s. The socket's end kills everything.
+//! It speaks over the socket that is its standard input, in lines: first comes its order in JSON,
+//! then `TERM` or `KILL`; it answers with reports in JSON. The socket's end kills everything.
 
 use std::{
     collections::BTreeMap,
@@ -126,7 +126,8 @@ fn wait(main: Pid) -> i32 {
             Ok(WaitStatus::Exited(pid, code)) if pid == main => return code,
             Ok(WaitStatus::Signaled(pid, signal, _)) if pid == main => return 128 + signal as i32,
             Ok(_) | Err(Errno::EINTR) => {}
-            // The main process is a child until it is waited for here.
+            // A signal that nix has no name for has ended one of them.
+            Err(Errno::EINVAL) if kill(main, None).is_ok() => {}
             Err(_) => return 255,
         }
     }
@@ -139,8 +140,8 @@ fn sweep(main: Pid) {
         kill_all(main);
         match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
             Ok(WaitStatus::StillAlive) => thread::sleep(Duration::from_millis(1)),
-            Ok(_) | Err(Errno::EINTR) => {}
-            Err(_) => return,
+            Err(Errno::ECHILD) => return,
+            Ok(_) | Err(_) => {}
         }
     }
 }

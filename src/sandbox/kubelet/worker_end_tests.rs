@@ -65,6 +65,7 @@ async fn deletion_gives_the_grace_that_was_asked_for() {
         assert!(node.pod().is_some(), "{does}");
         node.pass(2).await;
         assert!(node.pod().is_none(), "{does}");
+        assert!(node.events().contains("Normal Killing x1: Stopping container c"));
         let lines: Vec<&str> = node.told.lines().rev().take(2).collect();
         assert!(lines[0] == "gone" && lines[1].contains(end), "{does}: {lines:?}");
     }
@@ -266,9 +267,7 @@ async fn the_previous_log_can_be_read_and_no_older_one() {
         ..LogOptions::default()
     };
     sleep(Duration::from_millis(500)).await;
-    assert_snapshot!(node.log(previous.clone()).await.unwrap_err(), @r#"
-    previous terminated container "c" in pod "p" not found
-    "#);
+    assert_snapshot!(node.log(previous.clone()).await.unwrap_err(), @r#"previous terminated container "c" in pod "p" not found"#);
     sleep(Duration::from_secs(1)).await;
     assert_eq!(node.log(LogOptions::default()).await.unwrap(), "try 1\n");
     assert_eq!(node.log(previous.clone()).await.unwrap(), "try 0\n");
@@ -278,6 +277,22 @@ async fn the_previous_log_can_be_read_and_no_older_one() {
     assert_eq!(node.log(previous.clone()).await.unwrap(), "try 1\n");
     node.pass(60).await;
     assert_eq!(lock(&node.kubelet.logs)["uid-1"]["c"].len(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rotated_log_begins_anew() {
+    let node = Node::of_args(Settings::default());
+    node.create(&one("Never", &["out old", "sleep 5", "out new"]));
+    sleep(Duration::from_secs(1)).await;
+    node.kubelet.rotate("uid-1", "c");
+    assert_eq!(node.log(LogOptions::default()).await.unwrap(), "");
+    sleep(Duration::from_secs(9)).await;
+    let last_seconds = |seconds| LogOptions {
+        since_seconds: Some(seconds),
+        ..LogOptions::default()
+    };
+    assert_eq!(node.log(last_seconds(6)).await.unwrap(), "new\n");
+    assert_eq!(node.log(last_seconds(4)).await.unwrap(), "");
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,9 +309,7 @@ async fn which_container_a_log_is_asked_of() {
     };
     assert_snapshot!(node.log(LogOptions::default()).await.unwrap_err(), @"a container name must be specified for pod p, choose one of: [i a b]");
     assert_snapshot!(node.log(of("x")).await.unwrap_err(), @"container x is not valid for pod p");
-    assert_snapshot!(node.log(of("a")).await.unwrap_err(), @r#"
-    container "a" in pod "p" is waiting to start: PodInitializing
-    "#);
+    assert_snapshot!(node.log(of("a")).await.unwrap_err(), @r#"container "a" in pod "p" is waiting to start: PodInitializing"#);
     assert_eq!(node.log(of("i")).await.unwrap(), "");
 }
 
@@ -305,9 +318,7 @@ async fn a_pod_that_no_node_suits_stays_pending() {
     let mut node = Node::of_args(Settings::default());
     node.create(&json!({"nodeSelector": {"disk": "ssd"}, "containers": [container("c", &[])]}));
     node.pass(5).await;
-    assert_snapshot!(node.pod().unwrap()["status"], @r#"
-    {"conditions":[{"lastProbeTime":null,"lastTransitionTime":"2027-01-15T08:00:00Z","message":"0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.","observedGeneration":1,"reason":"Unschedulable","status":"False","type":"PodScheduled"}],"phase":"Pending"}
-    "#);
+    assert_snapshot!(node.pod().unwrap()["status"], @r#"{"conditions":[{"lastProbeTime":null,"lastTransitionTime":"2027-01-15T08:00:00Z","message":"0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.","observedGeneration":1,"reason":"Unschedulable","status":"False","type":"PodScheduled"}],"phase":"Pending"}"#);
     assert_snapshot!(node.events(), @"Warning FailedScheduling x1: 0/1 nodes are available: 1 node(s) didn't match Pod's node affinity/selector. no new claims to deallocate, preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.");
     assert_eq!(node.log(LogOptions::default()).await.unwrap(), "");
 }
