@@ -168,6 +168,11 @@ impl Memory {
             stamp,
             fingerprint: Fingerprint::of(content),
         };
+        // Older than anything that is remembered, so it was passed on; no need to look through all of it.
+        let unmatched = self.replay.as_ref().is_some_and(|replay| !replay.matched);
+        if unmatched && self.dropped.is_some_and(|dropped| stamp < dropped) {
+            return (Known::Whole, None);
+        }
         let position = self.expected().position(|k| *k == key);
         let Some(replay) = self.replay.as_mut() else {
             return (Known::New, None);
