@@ -40,8 +40,11 @@ impl Kjo {
     /// PATH.
     pub(crate) fn new<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> Self {
         let home = tempfile::tempdir().expect("a home");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kjo"));
+        // A caller in the background of a shell, or below nohup, hands SIGINT or SIGHUP on as ignored, and
+        // kjo keeps them so.
+        let mut command = Command::new("env");
         command
+            .args(["--default-signal", env!("CARGO_BIN_EXE_kjo")])
             .args(args.into_iter().map(Into::into))
             .env_clear()
             .env("PATH", std::env::var_os("PATH").unwrap_or_default())
