@@ -14,12 +14,12 @@ use crate::{
     cluster::Cluster,
     core::{
         backoff::Jitter,
-        log::follow::Life,
-        machine::{Action, Ended, Input, LogSource, Machine, Plan, Seen, StreamId},
+        log::follow::LogState,
+        machine::{Action, Ended, Input, LogNews, LogSource, Machine, Plan, Seen, StreamId},
         notice::Notice,
         outcome::Signal,
     },
-    plane::{self, Output, Reader, Written},
+    plane::{self, Lanes, Output, Read, Reader, Written},
     report::{Reporter, result::ResultFile},
 };
 
@@ -31,8 +31,8 @@ pub struct Shell<'a> {
     pub job: Value,
     /// Its name.
     pub name: String,
-    /// Lines get a prefix that says whose they are.
-    pub prefixed: bool,
+    /// Every line of a log bears its stamp.
+    pub timestamps: bool,
     /// Where container bytes go.
     pub output: Output,
     /// Where kjo's own lines go.
@@ -54,8 +54,9 @@ pub async fn drive(
         shell,
         inputs,
         set: JoinSet::new(),
-        lives: HashMap::new(),
+        states: HashMap::new(),
         streams: Vec::new(),
+        lanes: Lanes::default(),
     };
     let (mut machine, first) = Machine::start(plan, started.elapsed());
     let mut actions = first;
@@ -89,8 +90,9 @@ struct Tasks<'a> {
     jitter: Jitter,
     /// Dropping the set ends every task.
     set: JoinSet<()>,
-    lives: HashMap<StreamId, watch::Sender<(Life, bool)>>,
-    streams: Vec<AbortHandle>,
+    states: HashMap<StreamId, watch::Sender<LogState>>,
+    streams: Vec<(StreamId, AbortHandle, Read)>,
+    lanes: Lanes,
 }
 
 impl Tasks<'_> {
@@ -117,17 +119,20 @@ impl Tasks<'_> {
                 })
             }),
             Action::Follow(source) => self.follow(source),
-            Action::Life { stream, life, previous } => {
-                if let Some(sender) = self.lives.get(&stream) {
-                    sender.send_replace((life, previous));
+            Action::Life { stream, state } => {
+                if let Some(sender) = self.states.get(&stream) {
+                    sender.send_replace(state);
                 }
             }
             Action::Delete { uid, propagation } => {
                 self.answer(async move { Input::Deleted(cluster.delete_job(&name, &uid, propagation).await) });
             }
             Action::Flush => {
-                for stream in self.streams.drain(..) {
-                    stream.abort();
+                for (stream, task, read) in std::mem::take(&mut self.streams) {
+                    if !task.is_finished() {
+                        task.abort();
+                        self.tell(Input::Log(stream, LogNews::Progress(read.counts())));
+                    }
                 }
                 let output = self.shell.output.clone();
                 self.answer(async move {
@@ -163,6 +168,11 @@ impl Tasks<'_> {
         });
     }
 
+    fn tell(&self, input: Input) {
+        // After the end nobody listens.
+        drop(self.inputs.send(input));
+    }
+
     fn teller<T: 'static>(&self, wrap: fn(T) -> Input) -> impl Fn(T) + Send + 'static {
         let inputs = self.inputs.clone();
         // As above: after the end nobody listens.
@@ -184,23 +194,26 @@ impl Tasks<'_> {
     }
 
     fn follow(&mut self, source: LogSource) {
-        let (sender, life) = watch::channel((source.life, source.previous));
-        let stream = source.stream;
-        self.lives.insert(stream, sender);
+        let (sender, state) = watch::channel(source.state);
+        let (stream, counts) = (source.stream, Read::default());
+        self.states.insert(stream, sender);
         let inputs = self.inputs.clone();
-        let prefix = self
-            .shell
+        let prefix = source
             .prefixed
             .then(|| format!("[{} {}] ", source.pod, source.container).into_bytes());
         let reader = Reader {
             cluster: self.shell.cluster.clone(),
             source,
-            life,
+            state,
+            timestamps: self.shell.timestamps,
+            lanes: self.lanes.clone(),
+            counts: counts.clone(),
             pen: self.shell.output.pen(),
             prefix,
             jitter: self.jitter.fork(),
             tell: move |news| drop(inputs.send(Input::Log(stream, news))),
         };
-        self.streams.push(self.set.spawn(plane::read(reader)));
+        let task = self.set.spawn(plane::read(reader));
+        self.streams.push((stream, task, counts));
     }
 }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
+use super::{attach::AttachArgs, log_flags::LogArgs};
+
 /// Run a Kubernetes Job to its end.
 ///
 /// kjo creates the Job, streams the logs of its pods to stdout, follows it across broken
@@ -23,6 +25,9 @@ pub enum Command {
     /// Create a Job, stream its logs, wait for its end, clean up, exit with its outcome
     #[command(after_long_help = AFTER_RUN)]
     Run(Box<RunArgs>),
+
+    /// Follow a Job that exists: its logs, its end, its exit code. Never deletes or changes it
+    Attach(Box<AttachArgs>),
 
     /// Hold a container of the sandbox; the sandbox starts it itself
     #[cfg(feature = "sandbox")]
@@ -50,6 +55,7 @@ Examples:
 Exit codes:
   0         the Job succeeded
   1-255     the exit code of the container that made the Job fail
+  120       succeeded, but log lines are missing (--fail-on-log-gap)
   121       unknown: the cluster stayed out of reach
   122       nothing ran, trying again may help
   123       failed without a code: deleted, evicted, node lost
@@ -123,6 +129,10 @@ pub struct RunArgs {
     /// Write outcome, exit code and the Job's name to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "At the end")]
     pub result_file: Option<PathBuf>,
+
+    /// What is shown of the logs.
+    #[command(flatten)]
+    pub logs: LogArgs,
 
     /// Where to run.
     #[command(flatten)]

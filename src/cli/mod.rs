@@ -1,6 +1,8 @@
 //! The command line: parse, dispatch to one function a command.
 
 pub mod args;
+pub mod attach;
+pub mod log_flags;
 pub mod run;
 mod sandbox;
 pub mod settings;
@@ -33,17 +35,24 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             return ExitCode::from(code);
         }
     };
-    let args = match cli.command {
-        Command::Run(args) => args,
-        // Before there is a runtime: it waits for one process, and forks another.
-        #[cfg(feature = "sandbox")]
-        Command::SandboxSupervisor => return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise()),
-    };
+    // Before there is a runtime: it waits for one process, and forks another.
+    #[cfg(feature = "sandbox")]
+    if let Command::SandboxSupervisor = cli.command {
+        return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
+    }
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return no_runtime(&e),
     };
-    let code = runtime.block_on(async { run::run(*args, env, Instant::now()).await });
+    let started = Instant::now();
+    let code = runtime.block_on(async {
+        match cli.command {
+            Command::Run(args) => run::run(*args, env, started).await,
+            Command::Attach(args) => attach::attach(*args, env, started).await,
+            #[cfg(feature = "sandbox")]
+            Command::SandboxSupervisor => exit::REFUSED,
+        }
+    });
     // Not waited for: a stdin or stdout that blocks must not keep the process.
     runtime.shutdown_background();
     ExitCode::from(code)

@@ -1,7 +1,7 @@
 //! `kjo run`: from settings to the end of the run. Everything before the first request is a refusal
 //! (125) and leaves nothing behind; the rest is the driver's.
 
-use std::{fs, io::Read as _};
+use std::{fs, io::Read as _, path::PathBuf};
 
 use serde_json::Value;
 use tokio::time::Instant;
@@ -13,7 +13,13 @@ use super::{
 };
 use crate::{
     cluster::{self, Cluster},
-    core::{exit, machine::Plan, notice::Notice, outcome::Outcome, outcome::Verdict},
+    core::{
+        exit,
+        log::{choice::Declared, follow::Start},
+        machine::{Plan, Task},
+        notice::Notice,
+        outcome::{Outcome, Verdict},
+    },
     driver::{self, Shell},
     plane::Output,
     report::{self, Reporter, result::ResultFile},
@@ -29,11 +35,24 @@ use crate::{
 /// Runs, and returns the exit code.
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
     let reporter = Reporter::stderr();
-    let path = args.result_file.clone();
-    let code = match ResultFile::begin(path.clone()) {
-        Ok(mut result) => match attempt(args, env, started, &reporter, &mut result).await {
+    let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
+        attempt(args, env, started, &reporter, result).await
+    })
+    .await;
+    reporter.flush().await;
+    code
+}
+
+/// Attempts something whose refusal is told and recorded too.
+pub(super) async fn recorded(
+    path: Option<PathBuf>,
+    reporter: &Reporter,
+    attempt: impl AsyncFnOnce(&mut ResultFile) -> Result<u8, Refusal>,
+) -> u8 {
+    match ResultFile::begin(path.clone()) {
+        Ok(mut result) => match attempt(&mut result).await {
             Ok(code) => code,
-            Err(refusal) => refused(&refusal, &reporter, &result),
+            Err(refusal) => refused(&refusal, reporter, &result),
         },
         Err(e) => {
             let path = path.unwrap_or_default();
@@ -43,9 +62,7 @@ pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
             ));
             exit::REFUSED
         }
-    };
-    reporter.flush().await;
-    code
+    }
 }
 
 fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
@@ -89,14 +106,12 @@ async fn attempt(
         },
     )?;
     sandbox.namespace(&prepared.namespace);
-    let cluster = cluster::connect(&connection, &prepared.namespace)?;
-    let signals = signals::listen(status.as_deref()).map_err(|e| {
-        Refusal::new(
-            format!("signals cannot be caught: {e}"),
-            "see the limits of this environment",
-        )
-    })?;
-    result.about(&prepared.namespace, run_id.as_str());
+    let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
+    if !settings.sandbox {
+        cluster = cluster.renewed_from(settings.cluster.clone());
+    }
+    let signals = signals::listen(status.as_deref()).map_err(|e| no_signals(&e))?;
+    result.about(&prepared.namespace, Some(run_id.as_str()));
     reporter.say(&Notice::Target {
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
@@ -107,8 +122,15 @@ async fn attempt(
 
     let plan = plan(&settings, &prepared, &run_id)?;
     let (output, pieces) = Output::new();
-    report::stdout(pieces);
-    let shell = shell(cluster.clone(), prepared, output, reporter, result);
+    report::stdout(pieces, settings.logs.log_spool);
+    let shell = shell(
+        cluster.clone(),
+        prepared,
+        settings.logs.timestamps,
+        output,
+        reporter,
+        result,
+    );
     let ended = driver::drive(plan, shell, signals, started).await;
     sandbox.stop().await;
     if let Err(e) = result.ended(&ended, cluster.requests()) {
@@ -122,7 +144,9 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         run_id: run_id.as_str().to_owned(),
-        shown: prepared.containers.clone(),
+        task: Task::Run,
+        logs: settings.logs.plan(Some(Declared::of(&prepared.job)), Start::Beginning),
+        fail_on_log_gap: settings.logs.fail_on_log_gap,
         delete: settings.delete,
         timeout: settings.timeout,
         connect_timeout: settings.connect_timeout,
@@ -134,6 +158,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
 fn shell<'a>(
     cluster: Cluster,
     prepared: Prepared,
+    timestamps: bool,
     output: Output,
     reporter: &'a Reporter,
     result: &'a ResultFile,
@@ -142,11 +167,18 @@ fn shell<'a>(
         cluster,
         job: prepared.job,
         name: prepared.name,
-        prefixed: prepared.prefixed,
+        timestamps,
         output,
         reporter,
         result,
     }
+}
+
+pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
+    Refusal::new(
+        format!("signals cannot be caught: {error}"),
+        "see the limits of this environment",
+    )
 }
 
 fn read(source: &Source) -> Result<Value, Refusal> {
@@ -171,7 +203,7 @@ fn read(source: &Source) -> Result<Value, Refusal> {
     }
 }
 
-fn random<const N: usize>() -> Result<[u8; N], Refusal> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N], Refusal> {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes)
         .map_err(|e| Refusal::new(format!("the system gives no random numbers: {e}"), "give a --run-id"))?;

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use super::args::{ClusterArgs, Delete, PullPolicy, RunArgs};
+use super::{
+    args::{ClusterArgs, Delete, PullPolicy, RunArgs},
+    log_flags::LogArgs,
+};
 use crate::{
     cluster::Where,
     core::machine::DeletePolicy,
@@ -41,6 +44,8 @@ pub struct RunSettings {
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
     pub sandbox: bool,
+    /// What is shown of the logs.
+    pub logs: LogArgs,
     /// Where to look for the cluster.
     pub cluster: Where,
 }
@@ -101,6 +106,7 @@ impl RunSettings {
             connect_timeout: args.connect_timeout,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
+            logs: args.logs,
             cluster: cluster(args.cluster, env)?,
         })
     }
@@ -124,7 +130,7 @@ fn contradiction(args: &ClusterArgs, env: Env<'_>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
+pub(super) fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
     Ok(Where {
         kubeconfig: args.kubeconfig.filter(|path| !path.as_os_str().is_empty()),
         context: given("--context", args.context)?,
@@ -140,7 +146,7 @@ fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
 }
 
 /// An empty value is nearly always an unset variable, and would silently mean something else.
-fn given(flag: &str, value: Option<String>) -> Result<Option<String>, Refusal> {
+pub(super) fn given(flag: &str, value: Option<String>) -> Result<Option<String>, Refusal> {
     match value {
         Some(value) if value.is_empty() => Err(Refusal::new(
             format!("{flag} is empty"),

@@ -230,6 +230,10 @@ fn list(names: &[String]) -> String {
 /// # Errors
 /// Certificates or keys that cannot be read, a proxy kjo does not speak.
 pub fn connect(connection: &Connection, namespace: &str) -> Result<Cluster, Refusal> {
+    client_for(connection).map(|client| Cluster::new(client, namespace))
+}
+
+pub(super) fn client_for(connection: &Connection) -> Result<Client, Refusal> {
     let config = &connection.config;
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -248,7 +252,7 @@ pub fn connect(connection: &Connection, namespace: &str) -> Result<Cluster, Refu
             ));
         }
     };
-    client.map(|client| Cluster::new(client, namespace)).map_err(|e| {
+    client.map_err(|e| {
         Refusal::new(
             format!(
                 "no connection to {} can be set up: {}",

@@ -77,6 +77,16 @@ impl Cluster {
         }
     }
 
+    /// The pod of this name, fresh.
+    pub(super) async fn read_pod(&self, name: &str) -> Result<Option<PodView>, Failure> {
+        let uri = format!("{}/{}", self.pods(), encoded(name));
+        match self.unary(Method::GET, &uri, Vec::new()).await {
+            Ok(answer) => Ok(Some(PodView::from(&decoded::<Pod>(answer.body())?))),
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// All pods that bear the Job's UID in the label that the Job controller sets (Kubernetes 1.27
     /// and later), and the version of this list.
     pub async fn list_pods(&self, job_uid: &str) -> Result<(Vec<PodView>, String), Failure> {

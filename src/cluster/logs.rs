@@ -9,7 +9,7 @@ use super::{
     Cluster,
     uri::{encoded, with_query},
 };
-use crate::core::{failure::Failure, log::follow::SILENT_AFTER};
+use crate::core::{failure::Failure, log::follow::SILENT_AFTER, machine::LogSource};
 
 /// Which log, from where.
 #[derive(Debug, Clone)]
@@ -24,9 +24,20 @@ pub struct LogRequest {
     pub follow: bool,
     /// Whole seconds since 1970; `None` for the beginning.
     pub since: Option<i64>,
+    /// The last so many lines only, where `since` is `None`.
+    pub tail: Option<u64>,
 }
 
 impl Cluster {
+    /// Whether a log that is asked for by these names is the one that is meant: read afresh, because the
+    /// kubelet may have started the container again since it was last told.
+    pub async fn serves(&self, source: &LogSource, previous: bool) -> Result<bool, Failure> {
+        let pod = self.read_pod(&source.pod).await?;
+        Ok(pod.is_some_and(|pod| {
+            pod.uid == source.pod_uid && pod.serves(&source.container, &source.container_id, previous)
+        }))
+    }
+
     /// Opens the log, with a stamp before every line. The kubelet sends no head before the first
     /// line of a followed log, so a silent container is waited for.
     pub async fn open_log(&self, request: &LogRequest) -> Result<Body, Failure> {
@@ -46,6 +57,10 @@ impl Cluster {
         // Whole seconds: the API server cuts fractions off, and kube would round them up.
         if let Some(since) = &since {
             query.push(("sinceTime", since));
+        }
+        let tail = request.tail.filter(|_| since.is_none()).map(|lines| lines.to_string());
+        if let Some(tail) = &tail {
+            query.push(("tailLines", tail));
         }
         let path = format!("{}/{}/log", self.pods(), encoded(&request.pod));
         let within = if request.follow {

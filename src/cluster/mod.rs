@@ -4,6 +4,7 @@
 mod answer;
 mod connect;
 mod jobs;
+mod login;
 mod logs;
 mod proxy;
 mod uri;
@@ -26,6 +27,8 @@ pub use connect::{Connection, Where, connect};
 pub use jobs::Created;
 pub use logs::LogRequest;
 
+use login::Login;
+
 use crate::core::failure::Failure;
 
 /// A request that should be answered at once is given up after this.
@@ -34,7 +37,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// A connection to one namespace of one API server; cheap to clone.
 #[derive(Clone)]
 pub struct Cluster {
-    client: Client,
+    login: Login,
     namespace: String,
     requests: Arc<AtomicU64>,
 }
@@ -44,10 +47,18 @@ impl Cluster {
     #[must_use]
     pub fn new(client: Client, namespace: impl Into<String>) -> Self {
         Self {
-            client,
+            login: Login::new(client),
             namespace: namespace.into(),
             requests: Arc::new(AtomicU64::new(0)),
         }
+    }
+
+    /// When the server does not know the user any more (401), the client is made anew from here: plugins
+    /// of the kubeconfig run again, token files are read again.
+    #[must_use]
+    pub fn renewed_from(mut self, origin: Where) -> Self {
+        self.login = self.login.with_origin(origin);
+        self
     }
 
     /// Requests sent so far.
@@ -57,10 +68,28 @@ impl Cluster {
     }
 
     /// Sends a request and waits for the head of its answer, at most `within`; an error answer is
-    /// read and becomes a [`Failure`].
+    /// read and becomes a [`Failure`]. A 401 has changed nothing, so after a new login it is sent again.
     async fn open(
         &self,
         method: Method,
+        uri: &str,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<Response<Body>, Failure> {
+        let (client, generation) = self.login.client();
+        match self.send(&client, &method, uri, body.clone(), within).await {
+            Err(failure) if failure.is(401) && self.login.renew(generation).await => {
+                let (client, _) = self.login.client();
+                self.send(&client, &method, uri, body, within).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn send(
+        &self,
+        client: &Client,
+        method: &Method,
         uri: &str,
         body: Vec<u8>,
         within: Duration,
@@ -73,7 +102,7 @@ impl Cluster {
             .body(Body::from(body))
             .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let response = tokio::time::timeout(within, self.client.send(request))
+        let response = tokio::time::timeout(within, client.send(request))
             .await
             .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?
             .map_err(|e| answer::failure(&e))?;

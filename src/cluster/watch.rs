@@ -53,11 +53,23 @@ impl Cluster {
         L: Future<Output = Result<(Vec<V>, String), Failure>>,
     {
         loop {
-            let end = self.watch_once(path, selector, &mut resume, &list, &tell).await;
-            let (pause, failure) = resume.after(end);
-            if let Some(failure) = failure {
-                tell(Seen::Lost(failure));
-            }
+            let pause = match self.watch_once(path, selector, &mut resume, &list, &tell).await {
+                Once::Ended(end) => {
+                    let (pause, failure) = resume.after(end);
+                    if let Some(failure) = failure {
+                        tell(Seen::Lost(failure));
+                    }
+                    pause
+                }
+                Once::Refused(failure) => {
+                    let (pause, first) = resume.refused();
+                    if first {
+                        tell(Seen::Polled(failure));
+                    }
+                    pause
+                }
+                Once::Polled => resume.polled(),
+            };
             tokio::time::sleep(pause).await;
         }
     }
@@ -70,7 +82,7 @@ impl Cluster {
         resume: &mut Resume,
         list: impl Fn() -> L,
         tell: &impl Fn(Seen<V>),
-    ) -> End
+    ) -> Once
     where
         K: DeserializeOwned,
         V: for<'a> From<&'a K>,
@@ -84,7 +96,10 @@ impl Cluster {
                     }
                     tell(Seen::All(items));
                 }
-                Err(failure) => return End::Failed(failure),
+                Err(failure) => return Once::Ended(End::Failed(failure)),
+            }
+            if resume.polls() {
+                return Once::Polled;
             }
         }
         let query = [
@@ -96,14 +111,25 @@ impl Cluster {
         let uri = with_query(path, &query);
         let body = match self.open(Method::GET, &uri, Vec::new(), ANSWER_WITHIN).await {
             Ok(response) => response.into_body(),
-            Err(failure) if failure.is(410) => return End::Expired,
-            Err(failure) => return End::Failed(failure),
+            Err(failure) if failure.is(410) => return Once::Ended(End::Expired),
+            Err(failure) if failure.is(403) => return Once::Refused(failure),
+            Err(failure) => return Once::Ended(End::Failed(failure)),
         };
         if resume.opened() {
             tell(Seen::Back);
         }
-        read_events::<K, V>(body, resume, tell).await
+        Once::Ended(read_events::<K, V>(body, resume, tell).await)
     }
+}
+
+/// What became of one list, one watch, or both.
+enum Once {
+    /// It ended.
+    Ended(End),
+    /// Watching is not allowed.
+    Refused(Failure),
+    /// A list was made, and no watch.
+    Polled,
 }
 
 #[derive(Deserialize)]

@@ -124,6 +124,7 @@ mod tests {
             kind,
             state: State::Terminated(now),
             last,
+            restarts: false,
         }
     }
 

@@ -4,6 +4,8 @@ use super::outcome::{Outcome, Signal, Verdict};
 
 /// The Job succeeded, and nothing else.
 pub const SUCCESS: u8 = 0;
+/// The Job succeeded, log lines are missing, and `--fail-on-log-gap` was given.
+pub const LOG_GAP: u8 = 120;
 /// The outcome is not known.
 pub const UNKNOWN: u8 = 121;
 /// Nothing ran; trying again may help.
@@ -20,7 +22,7 @@ pub const SIGINT: u8 = 130;
 pub const SIGTERM: u8 = 143;
 
 /// The table of the README: code, meaning. `tests/docs.rs` holds the README to it.
-pub const TABLE: [(&str, &str); 8] = [
+pub const TABLE: [(&str, &str); 9] = [
     (
         "0",
         "the Job succeeded: its condition Complete is True. Nothing else is ever 0",
@@ -28,6 +30,10 @@ pub const TABLE: [(&str, &str); 8] = [
     (
         "1–255",
         "the Job failed: the exit code of the container that made it fail",
+    ),
+    (
+        "120",
+        "the Job succeeded, but log lines are known to be missing, and `--fail-on-log-gap` was given",
     ),
     (
         "121",
@@ -52,10 +58,11 @@ pub const TABLE: [(&str, &str); 8] = [
     ),
 ];
 
-/// The exit code of a verdict. Zero if and only if the Job succeeded.
+/// The exit code of a verdict. Zero only if the Job succeeded.
 #[must_use]
 pub fn code(verdict: &Verdict) -> u8 {
     match verdict.outcome {
+        Outcome::Succeeded if verdict.log_gap => LOG_GAP,
         Outcome::Succeeded => SUCCESS,
         Outcome::Failed => verdict.container_exit_code.map_or(NO_CODE, passed_on),
         Outcome::Deadline => DEADLINE,
@@ -119,6 +126,13 @@ mod tests {
             let verdict = Verdict::new(Outcome::Failed, "", "").with_code(Some(container));
             prop_assert_eq!(i32::from(code(&verdict)), container);
         }
+    }
+
+    #[test]
+    fn a_success_with_known_gaps_may_have_a_code_of_its_own() {
+        let mut verdict = Verdict::new(Outcome::Succeeded, "", "");
+        verdict.log_gap = true;
+        assert_eq!(code(&verdict), LOG_GAP);
     }
 
     #[test]

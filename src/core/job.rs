@@ -1,7 +1,9 @@
 //! What kjo reads of a Job: identity, conditions, counters.
 
 use jiff::Timestamp;
-use k8s_openapi::api::batch::v1::Job;
+use k8s_openapi::api::batch::v1::{Job, JobSpec};
+
+use super::log::choice::Declared;
 
 /// A Job as last seen on the API server, reduced to what decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,6 +24,8 @@ pub struct JobView {
     pub completions: Option<i32>,
     /// `spec.parallelism`, 1 by default.
     pub parallelism: i32,
+    /// The containers of the pod template, init containers first.
+    pub declared: Vec<Declared>,
     /// `status.active`: pods pending or running, not terminating.
     pub active: i32,
     /// `status.succeeded`.
@@ -101,6 +105,21 @@ impl JobView {
     }
 }
 
+fn declared(spec: &JobSpec) -> Vec<Declared> {
+    let Some(pod) = spec.template.spec.as_ref() else {
+        return Vec::new();
+    };
+    let init = pod.init_containers.iter().flatten().map(|c| Declared {
+        name: c.name.clone(),
+        init: c.restart_policy.as_deref() != Some("Always"),
+    });
+    let main = pod.containers.iter().map(|c| Declared {
+        name: c.name.clone(),
+        init: false,
+    });
+    init.chain(main).collect()
+}
+
 impl From<&Job> for JobView {
     fn from(job: &Job) -> Self {
         let meta = &job.metadata;
@@ -115,6 +134,7 @@ impl From<&Job> for JobView {
             suspended: spec.and_then(|s| s.suspend).unwrap_or(false),
             completions: spec.and_then(|s| s.completions),
             parallelism: spec.and_then(|s| s.parallelism).unwrap_or(1),
+            declared: spec.map(declared).unwrap_or_default(),
             active: status.and_then(|s| s.active).unwrap_or(0),
             succeeded: status.and_then(|s| s.succeeded).unwrap_or(0),
             failed: status.and_then(|s| s.failed).unwrap_or(0),

@@ -16,5 +16,7 @@ pub mod machine;
 pub mod notice;
 pub mod outcome;
 pub mod pod;
+pub mod record;
+pub mod size;
 pub mod verdict;
 pub mod watch;

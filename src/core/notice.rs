@@ -6,6 +6,7 @@ use super::{
     failure::Failure,
     log::memory::Gap,
     outcome::{Signal, Verdict},
+    record::PodRecord,
 };
 
 /// Something worth a line on stderr.
@@ -70,39 +71,24 @@ pub enum Notice {
     },
     /// The pods may not be seen: no logs, no exit codes.
     PodsDenied(Failure),
-    /// A container's log may not be read.
-    LogDenied {
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
+    /// Watching is not allowed; the Job, or its pods, are asked for again and again instead.
+    WatchDenied {
+        /// `jobs` or `pods`.
+        resource: &'static str,
         /// The refusal.
         failure: Failure,
     },
-    /// Lines are lost.
-    LogGap {
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
-        /// Between which stamps.
-        gap: Gap,
+    /// A signal, and the Job is left alone.
+    Leaving {
+        /// The signal.
+        signal: Signal,
+        /// The Job.
+        job: String,
     },
-    /// The end of a log could not be confirmed.
-    LogUnproven {
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
-    },
-    /// The kubelet spoke in the log's stead.
-    Kubelet {
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
-        /// What it said.
-        text: String,
+    /// An existing Job is followed.
+    Attached {
+        /// The Job.
+        job: String,
     },
     /// The API server is out of reach; the Job runs on.
     ConnectionLost {
@@ -123,11 +109,8 @@ pub enum Notice {
         /// The condition's message.
         message: String,
     },
-    /// The logs were not read to their end within the budget.
-    DrainGivenUp {
-        /// Pods whose logs are open.
-        pods: Vec<String>,
-    },
+    /// About the logs.
+    Log(LogNotice),
     /// Pods that came and went without kjo seeing them.
     PodsUnseen(i32),
     /// Stdout failed, by this error; a reader that has gone is no failure.
@@ -168,6 +151,63 @@ pub enum Notice {
     },
     /// The closing line.
     Verdict(Verdict),
+}
+
+/// What is told of the containers' logs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogNotice {
+    /// A container's log may not be read.
+    Denied {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// The refusal.
+        failure: Failure,
+    },
+    /// Lines are lost.
+    Gap {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Between which stamps.
+        gap: Gap,
+    },
+    /// The end of a log could not be confirmed.
+    Unproven {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
+    /// A log was first read long after its container's start.
+    LateStart {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
+    /// More containers than streams may be open: the rest is read in turn.
+    InTurn(usize),
+    /// What was read of all logs.
+    Ledger(Vec<PodRecord>),
+    /// The kubelet spoke in the log's stead.
+    Kubelet {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// What it said.
+        text: String,
+    },
+    /// The logs were not read to their end within the budget.
+    GivenUp {
+        /// Pods whose logs are open.
+        pods: Vec<String>,
+        /// Where they are.
+        namespace: String,
+    },
 }
 
 impl Notice {

@@ -80,6 +80,8 @@ pub struct Verdict {
     pub hint: Option<String>,
     /// The Job has a future when this verdict is given: its pods may still be running.
     pub job_unfinished: bool,
+    /// The Job succeeded, log lines are known to be missing, and the caller wants that to fail.
+    pub log_gap: bool,
 }
 
 impl Verdict {
@@ -93,6 +95,7 @@ impl Verdict {
             message: message.into(),
             hint: None,
             job_unfinished: false,
+            log_gap: false,
         }
     }
 

@@ -1,7 +1,9 @@
 //! What kjo reads of a pod: its containers, why they wait, how they ended, whether it was asked to go.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod,
+};
 
 /// A pod as last seen on the API server, reduced to what decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -24,6 +26,8 @@ pub struct PodView {
     pub asked_to_go: Option<Timestamp>,
     /// The completion index of an Indexed Job.
     pub index: Option<u32>,
+    /// `spec.nodeName`; empty until a node is found.
+    pub node: String,
     /// Why no node takes the pod: message of the condition PodScheduled=False.
     pub unscheduled: Option<String>,
     /// Init containers, sidecars, then containers, in the order of the spec.
@@ -53,6 +57,8 @@ pub struct ContainerView {
     pub state: State,
     /// How the attempt before this one ended.
     pub last: Option<Termination>,
+    /// The kubelet may start it again under another ID: by the pod's restartPolicy, or rules of its own.
+    pub restarts: bool,
 }
 
 /// Where a container stands in the pod's life.
@@ -80,6 +86,8 @@ pub enum State {
     Running {
         /// For example `containerd://3f2a…`: a restart has another.
         id: String,
+        /// `startedAt`, whole seconds of the node's clock.
+        started_at: Option<Timestamp>,
     },
     /// Ended.
     Terminated(Termination),
@@ -98,11 +106,29 @@ pub struct Termination {
     pub reason: String,
     /// The termination message.
     pub message: String,
+    /// `startedAt`, whole seconds of the node's clock.
+    pub started_at: Option<Timestamp>,
     /// `finishedAt`, whole seconds of the node's clock.
     pub finished_at: Option<Timestamp>,
 }
 
 impl PodView {
+    /// Whether the log of this container, or of its attempt before, is that of the container with this ID.
+    #[must_use]
+    pub fn serves(&self, container: &str, id: &str, previous: bool) -> bool {
+        let Some(container) = self.containers.iter().find(|c| c.name == container) else {
+            return false;
+        };
+        let last = container.last.as_ref().map(|t| t.id.as_str());
+        let current = match &container.state {
+            State::Running { id, .. } => Some(id.as_str()),
+            State::Terminated(t) => Some(t.id.as_str()),
+            // In its back-off the kubelet serves the attempt that has just ended.
+            State::Waiting { .. } => last,
+        };
+        (if previous { last } else { current }) == Some(id)
+    }
+
     /// The pod has ended: no container of it will run again.
     #[must_use]
     pub fn finished(&self) -> bool {
@@ -161,6 +187,7 @@ impl From<&Pod> for PodView {
                 at.0 - jiff::SignedDuration::from_secs(grace)
             }),
             index: annotation("batch.kubernetes.io/job-completion-index").and_then(|i| i.parse().ok()),
+            node: pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default(),
             unscheduled,
             containers: containers(pod),
         }
@@ -183,25 +210,27 @@ fn containers(pod: &Pod) -> Vec<ContainerView> {
             })
             .map_or(&[] as &[ContainerStatus], Vec::as_slice)
     };
+    let of_pod = spec.restart_policy.as_deref() != Some("Never");
     let init = spec.init_containers.iter().flatten().map(|c| {
         let kind = if c.restart_policy.as_deref() == Some("Always") {
             ContainerKind::Sidecar
         } else {
             ContainerKind::Init
         };
-        view(&c.name, kind, statuses(true))
+        view(c, kind, of_pod, statuses(true))
     });
     let main = spec
         .containers
         .iter()
-        .map(|c| view(&c.name, ContainerKind::Main, statuses(false)));
+        .map(|c| view(c, ContainerKind::Main, of_pod, statuses(false)));
     init.chain(main).collect()
 }
 
-fn view(name: &str, kind: ContainerKind, statuses: &[ContainerStatus]) -> ContainerView {
-    let status = statuses.iter().find(|s| s.name == name);
+fn view(container: &Container, kind: ContainerKind, of_pod: bool, statuses: &[ContainerStatus]) -> ContainerView {
+    let status = statuses.iter().find(|s| s.name == container.name);
+    let own = container.restart_policy.as_deref();
     ContainerView {
-        name: name.to_owned(),
+        name: container.name.clone(),
         kind,
         state: status
             .and_then(|s| s.state.as_ref().map(|state| (state, s.container_id.as_deref())))
@@ -210,6 +239,7 @@ fn view(name: &str, kind: ContainerKind, statuses: &[ContainerStatus]) -> Contai
             .and_then(|s| s.last_state.as_ref())
             .and_then(|s| s.terminated.as_ref())
             .map(|t| termination(t, None)),
+        restarts: own.map_or(of_pod, |policy| policy != "Never") || container.restart_policy_rules.is_some(),
     }
 }
 
@@ -223,9 +253,10 @@ fn waiting_for_nothing() -> State {
 fn state(state: &K8sState, container_id: Option<&str>) -> State {
     if let Some(t) = &state.terminated {
         State::Terminated(termination(t, container_id))
-    } else if state.running.is_some() {
+    } else if let Some(running) = &state.running {
         State::Running {
             id: container_id.unwrap_or_default().to_owned(),
+            started_at: running.started_at.as_ref().map(|t| t.0),
         }
     } else {
         let waiting = state.waiting.as_ref();
@@ -243,6 +274,7 @@ fn termination(t: &ContainerStateTerminated, fallback_id: Option<&str>) -> Termi
         signal: t.signal,
         reason: t.reason.clone().unwrap_or_default(),
         message: t.message.clone().unwrap_or_default(),
+        started_at: t.started_at.as_ref().map(|t| t.0),
         finished_at: t.finished_at.as_ref().map(|t| t.0),
     }
 }

@@ -28,6 +28,12 @@ pub enum End {
 /// the heads of its answers say.
 const BROKEN: u32 = 2;
 
+/// While watching is refused, lists are made after pauses from the first to the last of these: often
+/// for a Job that is soon over, seldom for one that runs for hours.
+const POLL: (Duration, Duration) = (Duration::from_secs(2), Duration::from_secs(90));
+/// After so many lists the watch is tried again: a Role may have been mended.
+const TRY_WATCH_EVERY: u32 = 10;
+
 /// Where a watch stands.
 #[derive(Debug)]
 pub struct Resume {
@@ -39,6 +45,8 @@ pub struct Resume {
     broken: u32,
     open: bool,
     told: bool,
+    /// Watching is refused: lists made since then.
+    polls: Option<u32>,
 }
 
 impl Resume {
@@ -52,6 +60,7 @@ impl Resume {
             broken: 0,
             open: false,
             told: false,
+            polls: None,
         }
     }
 
@@ -61,10 +70,36 @@ impl Resume {
         self.version.as_deref()
     }
 
+    /// The next list stands for itself, and no watch follows it: watching is refused.
+    #[must_use]
+    pub fn polls(&self) -> bool {
+        self.polls.is_some_and(|polls| !polls.is_multiple_of(TRY_WATCH_EVERY))
+    }
+
+    /// The watch itself was refused (403), while lists may be allowed. The pause before the next list, and
+    /// whether that is to be told.
+    pub fn refused(&mut self) -> (Duration, bool) {
+        self.version = None;
+        self.backoff.reset();
+        // An API server that has just started knows no Roles yet, so one refusal is none.
+        let polls = self.polls.map_or(0, |polls| polls + 1);
+        self.polls = Some(polls);
+        (pause_between(polls), polls == 1)
+    }
+
+    /// A list was made in place of a watch. The pause before the next.
+    pub fn polled(&mut self) -> Duration {
+        self.version = None;
+        let polls = self.polls.get_or_insert(0);
+        *polls += 1;
+        pause_between(*polls)
+    }
+
     /// The server has begun to answer. True if that ends an outage that was told.
     #[must_use]
     pub fn opened(&mut self) -> bool {
         self.open = true;
+        self.polls = None;
         self.broken < BROKEN && self.works()
     }
 
@@ -115,6 +150,13 @@ impl Resume {
     }
 }
 
+/// A tenth longer each time, from the first to the last of [`POLL`].
+fn pause_between(polls: u32) -> Duration {
+    let (first, last) = POLL;
+    let grown = (0..polls.min(60)).fold(first, |pause, _| pause + pause / 10);
+    grown.min(last)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,6 +201,39 @@ mod tests {
             assert_eq!((back, lost), (false, round == 1), "round {round}");
         }
         assert!(resume.seen("8"), "an event ends it");
+    }
+
+    #[test]
+    fn where_watching_is_refused_lists_are_made_seldom_enough() {
+        let mut resume = resume();
+        assert!(!resume.polls());
+        let (mut passed, told) = resume.refused();
+        assert!(
+            !told && !resume.polls(),
+            "it may be an API server that has just started"
+        );
+        let (pause, told) = resume.refused();
+        assert!(told);
+        passed += pause;
+        let (mut lists, mut watches) = (0, 0);
+        while passed < Duration::from_secs(3600) {
+            assert_eq!(resume.version(), None, "a list comes first");
+            lists += 1;
+            passed += if resume.polls() {
+                resume.polled()
+            } else {
+                watches += 1;
+                let (pause, again) = resume.refused();
+                assert!(!again, "told once");
+                pause
+            };
+        }
+        assert!(
+            (50..100).contains(&lists) && watches > 4,
+            "{lists} lists, {watches} watches"
+        );
+        assert!(!resume.opened(), "no outage was told");
+        assert!(!resume.polls(), "it is allowed again");
     }
 
     #[test]

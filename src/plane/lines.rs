@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::core::log::cursor::Sink;
+use crate::core::log::{cursor::Sink, stamp::Stamp};
 
 /// With prefixes only whole lines are written. A line longer than this is written in pieces, and
 /// other streams wait for its end.
@@ -12,6 +12,8 @@ const WHOLE_LINE: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Lines {
     prefix: Option<Vec<u8>>,
+    /// Every line bears its stamp.
+    stamped: bool,
     ready: Vec<u8>,
     diagnostics: Vec<String>,
     /// The last byte handed out or gathered is not a newline.
@@ -21,9 +23,10 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub(super) fn new(prefix: Option<Vec<u8>>) -> Self {
+    pub(super) fn new(prefix: Option<Vec<u8>>, stamped: bool) -> Self {
         Self {
             prefix,
+            stamped,
             ready: Vec::new(),
             diagnostics: Vec::new(),
             unfinished: false,
@@ -71,9 +74,12 @@ impl Lines {
 }
 
 impl Sink for Lines {
-    fn content(&mut self, piece: &[u8], begins: bool) {
-        if let (true, Some(prefix)) = (begins || std::mem::take(&mut self.broken), &self.prefix) {
+    fn content(&mut self, piece: &[u8], begins: Option<Stamp>) {
+        if let (true, Some(prefix)) = (begins.is_some() || std::mem::take(&mut self.broken), &self.prefix) {
             self.ready.extend_from_slice(prefix);
+        }
+        if let Some(stamp) = begins.filter(|_| self.stamped) {
+            self.ready.extend_from_slice(format!("{stamp} ").as_bytes());
         }
         self.ready.extend_from_slice(piece);
         self.unfinished = piece.last() != Some(&b'\n');
@@ -90,6 +96,11 @@ impl Sink for Lines {
 mod tests {
     use super::*;
 
+    const AT: Option<Stamp> = Some(Stamp {
+        seconds: 0,
+        nanos: 5_000_000,
+    });
+
     fn taken(lines: &mut Lines) -> Option<(String, bool)> {
         lines
             .take()
@@ -98,9 +109,9 @@ mod tests {
 
     #[test]
     fn a_single_log_is_passed_on_as_it_comes() {
-        let mut lines = Lines::new(None);
-        lines.content(b"a\n", true);
-        lines.content(b"half", true);
+        let mut lines = Lines::new(None, false);
+        lines.content(b"a\n", AT);
+        lines.content(b"half", AT);
         assert_eq!(taken(&mut lines), Some(("a\nhalf".into(), true)));
         assert_eq!(taken(&mut lines), None);
         lines.close();
@@ -108,13 +119,22 @@ mod tests {
     }
 
     #[test]
+    fn stamps_stand_before_lines_and_nowhere_else() {
+        let mut lines = Lines::new(Some(b"> ".to_vec()), true);
+        lines.content(b"ha", AT);
+        lines.content(b"lf\n", None);
+        let line = "> 1970-01-01T00:00:00.005000000Z half\n";
+        assert_eq!(taken(&mut lines), Some((line.into(), false)));
+    }
+
+    #[test]
     fn prefixed_lines_are_whole() {
-        let mut lines = Lines::new(Some(b"[p c] ".to_vec()));
-        lines.content(b"a\n", true);
-        lines.content(b"ha", true);
+        let mut lines = Lines::new(Some(b"[p c] ".to_vec()), false);
+        lines.content(b"a\n", AT);
+        lines.content(b"ha", AT);
         assert_eq!(taken(&mut lines), Some(("[p c] a\n".into(), false)));
         assert_eq!(taken(&mut lines), None);
-        lines.content(b"lf", false);
+        lines.content(b"lf", None);
         lines.close();
         assert_eq!(taken(&mut lines), Some(("[p c] half\n".into(), false)));
         lines.close();
@@ -123,16 +143,16 @@ mod tests {
 
     #[test]
     fn a_line_too_long_to_keep_goes_out_in_pieces() {
-        let mut lines = Lines::new(Some(b"> ".to_vec()));
-        lines.content(&vec![b'x'; WHOLE_LINE], true);
+        let mut lines = Lines::new(Some(b"> ".to_vec()), false);
+        lines.content(&vec![b'x'; WHOLE_LINE], AT);
         let (text, unfinished) = taken(&mut lines).unwrap();
         assert_eq!((text.len(), unfinished), (WHOLE_LINE + 2, true));
-        lines.content(b"end\n", false);
+        lines.content(b"end\n", None);
         assert_eq!(taken(&mut lines), Some(("end\n".into(), false)));
 
         let whole = [vec![b'y'; WHOLE_LINE], b"\n".to_vec()].concat();
-        lines.content(&whole, true);
-        lines.content(b"next", true);
+        lines.content(&whole, AT);
+        lines.content(b"next", AT);
         assert!(
             matches!(taken(&mut lines), Some((text, false)) if text.ends_with("y\n")),
             "whole lines first"
@@ -141,15 +161,15 @@ mod tests {
 
     #[test]
     fn a_line_that_was_interrupted_goes_on_behind_a_prefix_of_its_own() {
-        let mut lines = Lines::new(Some(b"> ".to_vec()));
-        lines.content(&vec![b'x'; WHOLE_LINE], true);
+        let mut lines = Lines::new(Some(b"> ".to_vec()), false);
+        lines.content(&vec![b'x'; WHOLE_LINE], AT);
         assert!(taken(&mut lines).is_some());
         assert_eq!(lines.interrupted().as_deref(), Some(b"\n".as_slice()));
-        lines.content(b"end\n", false);
+        lines.content(b"end\n", None);
         assert_eq!(taken(&mut lines), Some(("> end\n".into(), false)));
 
-        let mut lines = Lines::new(None);
-        lines.content(b"10%", true);
+        let mut lines = Lines::new(None, false);
+        lines.content(b"10%", AT);
         assert!(taken(&mut lines).is_some());
         assert_eq!(lines.interrupted(), None, "bytes are passed on as they came");
     }

@@ -3,7 +3,10 @@
 
 mod lines;
 mod output;
+mod pump;
 mod stream;
+mod waiting;
 
 pub use output::{Output, Pen, Piece, Written};
-pub use stream::{Reader, read};
+pub use pump::Read;
+pub use stream::{Lanes, Reader, read};

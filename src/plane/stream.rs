@@ -1,38 +1,39 @@
 //! One log: opened, read through a cursor, reopened as `core::log::follow` says, to its end.
 
-use std::{pin::pin, time::Duration};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use futures_util::StreamExt as _;
-use http_body_util::BodyExt as _;
-use kube::client::Body;
-use tokio::{sync::watch, time::Instant};
+use tokio::sync::{Semaphore, watch};
 
-use super::{lines::Lines, output::Pen};
+use super::{
+    output::Pen,
+    pump::{Log, Read},
+    waiting::{pause, silence},
+};
 use crate::{
     cluster::{Cluster, LogRequest},
     core::{
         backoff::Jitter,
-        failure::Failure,
-        log::{
-            cursor::Cursor,
-            follow::{End, Follow, Life, Next, SILENT_AFTER},
-        },
+        log::follow::{Complete, End, Follow, Life, LogState, Next, Start},
         machine::{LogNews, LogSource},
     },
 };
 
-/// A stdout that takes nothing for this long is told: a log that waits for its reader is not silent.
-const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+/// Logs that are read in turn, so many at a time.
+const IN_TURN: usize = 16;
 
-/// Progress is told at most this often.
-const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+/// The node looks this often whether a log has to be rotated (`containerLogMonitorInterval`): of what was
+/// read sooner after its container's start nothing can be missing.
+const ROTATED_AFTER: i64 = 10;
 
-/// How long a stream may be silent once its container has ended: what is there comes at once.
-const SILENT_ENDED: Duration = Duration::from_secs(3);
+/// The right to read a log in turn with others.
+#[derive(Debug, Clone)]
+pub struct Lanes(Arc<Semaphore>);
 
-/// How long a log that is read at one go may pause: a busy node needs its time.
-const SILENT_UNFOLLOWED: Duration = Duration::from_secs(20);
+impl Default for Lanes {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(IN_TURN)))
+    }
+}
 
 /// What is needed to read a log.
 pub struct Reader<T: Fn(LogNews)> {
@@ -40,12 +41,18 @@ pub struct Reader<T: Fn(LogNews)> {
     pub cluster: Cluster,
     /// Which log.
     pub source: LogSource,
-    /// What the pod's status says: is the container alive, is it the previous attempt.
-    pub life: watch::Receiver<(Life, bool)>,
+    /// How to read it, by what the pod's status says now.
+    pub state: watch::Receiver<LogState>,
     /// Where its bytes go.
     pub pen: Pen,
     /// Put before every line, where several streams share stdout.
     pub prefix: Option<Vec<u8>>,
+    /// Every line bears its stamp.
+    pub timestamps: bool,
+    /// Shared by all readers.
+    pub lanes: Lanes,
+    /// How much was read, for whoever ends the reader before its end.
+    pub counts: Read,
     /// The spread of retries.
     pub jitter: Jitter,
     /// Tells the driver how it goes.
@@ -54,45 +61,61 @@ pub struct Reader<T: Fn(LogNews)> {
 
 /// Reads a log to its end.
 pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
-    let mut log = Log {
-        cursor: Cursor::default(),
-        lines: Lines::new(reader.prefix),
-        pen: reader.pen,
-        tell: reader.tell,
-        told: None,
-    };
-    let mut life = reader.life;
-    let mut follow = Follow::new(reader.jitter);
-    let mut keep_open = reader.source.life == Life::Running;
+    let Reader {
+        cluster,
+        source,
+        mut state,
+        lanes,
+        ..
+    } = reader;
+    let mut log = Log::new(reader.prefix, reader.timestamps, reader.pen, reader.counts, reader.tell);
+    let mut follow = Follow::new(reader.jitter, source.restarts);
+    let mut start = source.start;
+    let mut keep_open = true;
     let complete = loop {
-        let (state, previous) = *life.borrow_and_update();
+        let now = *state.borrow_and_update();
+        if !follow.opening(now) {
+            break Complete::Unproven;
+        }
         // A stream that the server keeps open proves nothing by its end, so an ended log is not followed.
-        keep_open &= state == Life::Running;
-        follow.opening(state);
+        keep_open &= now.life == Life::Running;
+        let position = start == Start::Now && log.cursor.since().is_none();
         let request = LogRequest {
-            pod: reader.source.pod.clone(),
-            container: reader.source.container.clone(),
-            previous,
-            follow: keep_open,
+            pod: source.pod.clone(),
+            container: source.container.clone(),
+            previous: now.previous,
+            follow: keep_open && now.followed && !position,
             since: log.cursor.since(),
+            tail: tail(start),
         };
+        log.cursor.behind_first(position);
         let before = log.cursor.bytes();
-        let opening = async {
-            tokio::select! {
-                opened = reader.cluster.open_log(&request) => Some(opened),
-                // The head of a followed log comes with its first line, so never from a connection that
-                // is dead while its container ends.
-                () = silence(&mut life, keep_open) => None,
+        let end = {
+            let _lane = if now.followed {
+                None
+            } else {
+                // Never closed; without a lane it would be read all the same.
+                lanes.0.acquire().await.ok()
+            };
+            let opening = async {
+                tokio::select! {
+                    opened = cluster.open_log(&request) => Some(opened),
+                    // The head of a followed log comes with its first line, so never from a connection
+                    // that is dead while its container ends.
+                    () = silence(&mut state, request.follow) => None,
+                }
+            };
+            match log.giving_way(opening).await {
+                Some(Ok(body)) => {
+                    let check = source.restarts.then(|| cluster.serves(&source, now.previous));
+                    log.pump(body, &mut state, request.follow, follow.wary(), check).await
+                }
+                Some(Err(failure)) => End::Failed(failure),
+                None => End::Silent,
             }
         };
-        let opened = log.giving_way(opening).await;
-        let end = match opened {
-            Some(Ok(body)) => log.pump(body, &mut life, keep_open).await,
-            Some(Err(failure)) => End::Failed(failure),
-            None => End::Silent,
-        };
         let brought = log.cursor.bytes() > before;
-        let short = log.cursor.spoke() || (!keep_open && !log.cursor.met());
+        let short = log.cursor.spoke() || (!request.follow && !log.cursor.met());
         let end = if end == End::Eof && !brought && short {
             End::Vain
         } else {
@@ -101,144 +124,47 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         if brought {
             follow.progressed();
         }
-        let state = life.borrow().0;
-        match follow.ended(&end, brought, state) {
+        if position && end == End::Eof {
+            // Nothing is there that could be skipped, or it was.
+            start = Start::Beginning;
+            continue;
+        }
+        let life = state.borrow().life;
+        let next = follow.ended(&end, brought, life);
+        log.counts.reconnected(follow.reconnects());
+        match next {
             Next::Done(complete) => break complete,
             Next::Open { after, follow } => {
-                log.giving_way(pause(&mut life, after)).await;
+                log.giving_way(pause(&mut state, after)).await;
                 keep_open = follow;
             }
         }
     };
-    log.lines.close();
-    log.pass_on().await;
     if let Some(failure) = follow.denied() {
         (log.tell)(LogNews::Denied(failure.clone()));
     }
-    (log.tell)(LogNews::Done {
-        complete,
-        lines: log.cursor.lines(),
-        bytes: log.cursor.bytes(),
-    });
+    let complete = began(complete, &source, &log);
+    log.close(complete).await;
 }
 
-/// Waits for as long as a stream may be silent: a followed one a few seconds once its container has
-/// ended.
-async fn silence(life: &mut watch::Receiver<(Life, bool)>, followed: bool) {
-    if !followed {
-        return tokio::time::sleep(SILENT_UNFOLLOWED).await;
-    }
-    let mut limit = Instant::now() + SILENT_AFTER;
-    let mut told = true;
-    loop {
-        if life.borrow().0 >= Life::Ended {
-            limit = limit.min(Instant::now() + SILENT_ENDED);
-        }
-        let news = async {
-            if told {
-                life.changed().await.is_ok()
-            } else {
-                std::future::pending().await
-            }
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until(limit) => return,
-            // Nobody will tell any more: only the limit counts.
-            told_more = news => told = told_more,
-        }
+/// An end that is proven proves no beginning.
+fn began<T: Fn(LogNews)>(complete: Complete, source: &LogSource, log: &Log<T>) -> Complete {
+    let first = log.cursor.first().map(|stamp| stamp.seconds);
+    let late = source
+        .late
+        .zip(first)
+        .is_some_and(|(start, first)| first > start + ROTATED_AFTER);
+    match complete {
+        Complete::Yes if late && source.start == Start::Beginning => Complete::LateStart,
+        Complete::Yes | Complete::Unproven | Complete::LateStart | Complete::Denied => complete,
     }
 }
 
-/// Waits, but no longer than until the status says something new.
-async fn pause(life: &mut watch::Receiver<(Life, bool)>, after: Duration) {
-    if after.is_zero() {
-        return;
-    }
-    let news = async {
-        if life.changed().await.is_err() {
-            // Nobody will tell any more: only the pause counts.
-            std::future::pending::<()>().await;
-        }
-    };
-    tokio::select! {
-        () = tokio::time::sleep(after) => {}
-        () = news => {}
-    }
-}
-
-struct Log<T: Fn(LogNews)> {
-    cursor: Cursor,
-    lines: Lines,
-    pen: Pen,
-    tell: T,
-    told: Option<Instant>,
-}
-
-impl<T: Fn(LogNews)> Log<T> {
-    /// Reads one stream to its end.
-    async fn pump(&mut self, body: Body, life: &mut watch::Receiver<(Life, bool)>, followed: bool) -> End {
-        let mut chunks = body.into_data_stream();
-        self.cursor.begin();
-        let end = loop {
-            let next = async {
-                tokio::select! {
-                    chunk = chunks.next() => Some(chunk),
-                    () = silence(life, followed) => None,
-                }
-            };
-            let chunk: Bytes = match self.giving_way(next).await {
-                None => break End::Silent,
-                Some(None) => break End::Eof,
-                Some(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
-                Some(Some(Ok(chunk))) => chunk,
-            };
-            self.cursor.feed(&chunk, &mut self.lines);
-            self.pass_on().await;
-            if self.told.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
-                self.told = Some(Instant::now());
-                (self.tell)(LogNews::Progress);
-            }
-        };
-        // An API server whose own connection to the kubelet breaks ends the stream in good order, amid a
-        // line. Only a log that was read at one go ends where it ends.
-        self.cursor.end(end == End::Eof && !followed, &mut self.lines);
-        self.pass_on().await;
-        end
-    }
-
-    /// Waits for something, and lets others write meanwhile if this log has begun a line and they want
-    /// to.
-    async fn giving_way<F: Future>(&mut self, waited_for: F) -> F::Output {
-        let mut waited_for = pin!(waited_for);
-        loop {
-            tokio::select! {
-                biased;
-                come = &mut waited_for => return come,
-                () = self.pen.overdue() => {
-                    if let Some(end) = self.lines.interrupted() {
-                        self.pen.write(end, false).await;
-                    }
-                    self.pen.give_way();
-                }
-            }
-        }
-    }
-
-    /// Hands what is ready to the writer, and what is to be told to the driver.
-    async fn pass_on(&mut self) {
-        if let Some((bytes, unfinished)) = self.lines.take() {
-            let mut write = pin!(self.pen.write(bytes, unfinished));
-            if tokio::time::timeout(BLOCKED_AFTER, &mut write).await.is_err() {
-                (self.tell)(LogNews::Blocked(true));
-                write.await;
-                (self.tell)(LogNews::Blocked(false));
-            }
-        }
-        for text in self.lines.take_diagnostics() {
-            (self.tell)(LogNews::Kubelet(text));
-        }
-        if let Some(gap) = self.cursor.take_gap() {
-            (self.tell)(LogNews::Gap(gap));
-        }
+fn tail(start: Start) -> Option<u64> {
+    match start {
+        Start::Beginning => None,
+        Start::Tail(lines) => Some(lines),
+        // The one line behind which reading begins.
+        Start::Now => Some(1),
     }
 }

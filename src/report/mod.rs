@@ -1,7 +1,9 @@
 //! Everything that kjo prints or writes down: container bytes on stdout, its own lines on stderr,
 //! the result file.
 
+mod ledger;
 pub mod result;
+mod spool;
 mod text;
 mod writer;
 

@@ -15,6 +15,8 @@ use crate::core::{
     job::JobView,
     machine::{Cleanup, Ended},
     outcome::{Outcome, Verdict},
+    pod::ContainerKind,
+    record::{self, AttemptRecord, ContainerRecord, PodRecord},
 };
 
 /// Where the result goes, if anywhere, and what does not change during the run.
@@ -22,7 +24,7 @@ use crate::core::{
 pub struct ResultFile {
     path: Option<PathBuf>,
     namespace: String,
-    run_id: String,
+    run_id: Option<String>,
 }
 
 impl ResultFile {
@@ -40,7 +42,7 @@ impl ResultFile {
         Ok(Self {
             path,
             namespace: String::new(),
-            run_id: String::new(),
+            run_id: None,
         })
     }
 
@@ -51,9 +53,9 @@ impl ResultFile {
     }
 
     /// What the Job will be known by.
-    pub fn about(&mut self, namespace: &str, run_id: &str) {
+    pub fn about(&mut self, namespace: &str, run_id: Option<&str>) {
         namespace.clone_into(&mut self.namespace);
-        run_id.clone_into(&mut self.run_id);
+        self.run_id = run_id.map(str::to_owned);
     }
 
     /// The Job exists; its outcome is open.
@@ -75,7 +77,9 @@ impl ResultFile {
     pub fn ended(&self, ended: &Ended, requests: u64) -> io::Result<()> {
         self.write(|| {
             let mut document = document(Some(&ended.verdict));
-            document["api"] = json!({"requests": requests});
+            let reconnects: u32 = record::logs(&ended.pods).map(|log| log.reconnects).sum();
+            document["api"] = json!({"requests": requests, "reconnects": reconnects});
+            document["pods"] = ended.pods.iter().map(pod).collect();
             if let Some(job) = &ended.job {
                 let running = ended.verdict.job_unfinished && ended.verdict.outcome != Outcome::Deleted;
                 document["job"] = self.job(job, running);
@@ -103,7 +107,7 @@ impl ResultFile {
             "name": job.name,
             "namespace": self.namespace,
             "uid": job.uid,
-            "run_id": self.run_id,
+            "run_id": self.run_id.as_ref().or(job.run_id.as_ref()),
             "still_running": still_running,
         })
     }
@@ -126,8 +130,49 @@ fn document(verdict: Option<&Verdict>) -> Value {
         "message": verdict.map(|v| v.message.clone()),
         "hint": verdict.and_then(|v| v.hint.clone()),
         "job": null,
+        "pods": [],
         "cleanup": null,
         "api": null,
+    })
+}
+
+fn pod(pod: &PodRecord) -> Value {
+    let container = |container: &ContainerRecord| {
+        json!({
+            "name": container.name,
+            "kind": match container.kind {
+                ContainerKind::Init => "init",
+                ContainerKind::Sidecar => "sidecar",
+                ContainerKind::Main => "main",
+            },
+            "attempts": container.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "name": pod.name,
+        "uid": pod.uid,
+        "node": Some(&pod.node).filter(|node| !node.is_empty()),
+        "index": pod.index,
+        "containers": pod.containers.iter().map(container).collect::<Vec<_>>(),
+    })
+}
+
+fn attempt(attempt: &AttemptRecord) -> Value {
+    let log = attempt.log.map(|log| {
+        json!({
+            "lines": log.lines,
+            "bytes": log.bytes,
+            "complete": log.wholeness().name(),
+            "gaps": log.gaps,
+        })
+    });
+    json!({
+        "exit_code": attempt.exit_code,
+        "signal": attempt.signal,
+        "reason": Some(&attempt.reason).filter(|reason| !reason.is_empty()),
+        "started_at": attempt.started_at.map(|at| at.to_string()),
+        "finished_at": attempt.finished_at.map(|at| at.to_string()),
+        "log": log,
     })
 }
 
@@ -158,6 +203,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
+    use crate::core::record::LogRecord;
 
     #[test]
     fn a_file_is_private_whole_and_new() {
@@ -166,7 +212,7 @@ mod tests {
         fs::write(&path, "yesterday's").unwrap();
         let mut result = ResultFile::begin(Some(path.clone())).unwrap();
         assert!(!path.exists());
-        result.about("team", "r1");
+        result.about("team", Some("r1"));
         let job = JobView {
             name: "etl-x".into(),
             uid: "u1".into(),
@@ -179,6 +225,29 @@ mod tests {
             verdict,
             job: Some(job),
             cleanup: Cleanup::Kept,
+            pods: vec![PodRecord {
+                name: "etl-x-abc".into(),
+                uid: "p1".into(),
+                node: "node1".into(),
+                index: Some(0),
+                containers: vec![ContainerRecord {
+                    name: "main".into(),
+                    kind: ContainerKind::Main,
+                    attempts: vec![AttemptRecord {
+                        exit_code: Some(7),
+                        signal: None,
+                        reason: "Error".into(),
+                        started_at: jiff::Timestamp::from_second(1_793_577_600).ok(),
+                        finished_at: None,
+                        log: Some(LogRecord {
+                            lines: 2,
+                            bytes: 17,
+                            proven: true,
+                            ..LogRecord::default()
+                        }),
+                    }],
+                }],
+            }],
         };
         result.ended(&ended, 7).unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap());

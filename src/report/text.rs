@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
+use super::ledger;
 use crate::{
     core::{
         duration, exit,
         log::{memory::Gap, stamp::Stamp},
-        notice::Notice,
+        notice::{LogNotice, Notice},
         outcome::{Outcome, Verdict},
     },
     spec::Refusal,
@@ -71,25 +72,12 @@ pub(super) fn of(notice: &Notice) -> String {
             "the pods may not be watched: {failure}; going on without logs and exit codes\n\
              hint: allow get, list and watch on pods, as manifests/rbac.yaml does"
         ),
-        Notice::LogDenied {
-            pod,
-            container,
-            failure,
-        } => format!(
-            "the log of pod/{pod} container {container} may not be read: {failure}; going on without it\n\
-             hint: allow get on pods/log, as manifests/rbac.yaml does"
+        Notice::Log(notice) => of_logs(notice),
+        Notice::ConnectionLost { failure, budget } if failure.is(403) => format!(
+            "the Job may not be read any more: {failure}; it runs on, trying again for {}\n\
+             hint: allow get, list and watch on jobs, as manifests/rbac.yaml does",
+            duration::show(*budget)
         ),
-        Notice::LogGap { pod, container, gap } => format!(
-            "log gap in pod/{pod} container {container}: lines between {} are lost (rotated away by the node)",
-            between(gap)
-        ),
-        Notice::LogUnproven { pod, container } => format!(
-            "the log of pod/{pod} container {container} went away before its end could be read: \
-             its last lines may be missing"
-        ),
-        Notice::Kubelet { pod, container, text } => {
-            format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
-        }
         Notice::ConnectionLost { failure, budget } => format!(
             "the API server is out of reach: {failure}; the Job runs on, trying again for {}",
             duration::show(*budget)
@@ -100,10 +88,12 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Announced { reason, message } => {
             format!("the Job is ending: {}; waiting for its pods", joined(reason, message))
         }
-        Notice::DrainGivenUp { pods } => format!(
-            "giving up on the rest of the logs of {}",
-            pods.iter().map(|p| format!("pod/{p}")).collect::<Vec<_>>().join(", ")
+        Notice::WatchDenied { resource, failure } => format!(
+            "{resource} may not be watched: {failure}; asking again every few seconds instead\n\
+             hint: allow watch on {resource}, as manifests/rbac.yaml does"
         ),
+        Notice::Leaving { signal, job } => format!("{}: leaving job/{job} as it is", signal.name()),
+        Notice::Attached { job } => format!("following job/{job}"),
         Notice::PodsUnseen(1) => "1 pod of the Job came and went unseen; its log is not shown".to_owned(),
         Notice::PodsUnseen(n) => format!("{n} pods of the Job came and went unseen; their logs are not shown"),
         Notice::StdoutFailed(why) => {
@@ -123,6 +113,45 @@ pub(super) fn of(notice: &Notice) -> String {
             format!("kept job/{job}; see it with 'kubectl describe job {job} -n {namespace}'")
         }
         Notice::Verdict(verdict) => self::verdict(verdict),
+    }
+}
+
+fn of_logs(notice: &LogNotice) -> String {
+    match notice {
+        LogNotice::Denied {
+            pod,
+            container,
+            failure,
+        } => format!(
+            "the log of pod/{pod} container {container} may not be read: {failure}; going on without it\n\
+             hint: allow get on pods/log, as manifests/rbac.yaml does"
+        ),
+        LogNotice::Gap { pod, container, gap } => format!(
+            "log gap in pod/{pod} container {container}: lines between {} are lost (rotated away by the node)",
+            between(gap)
+        ),
+        LogNotice::Unproven { pod, container } => format!(
+            "the log of pod/{pod} container {container} went away before its end could be read: \
+             its last lines may be missing"
+        ),
+        LogNotice::Kubelet { pod, container, text } => {
+            format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
+        }
+        LogNotice::GivenUp { pods, namespace } => format!(
+            "giving up on the rest of the logs of {}: nothing came of them in time, and lines may be missing\n\
+             hint: see what there still is with 'kubectl logs {} --all-containers -n {namespace}'",
+            pods.iter().map(|p| format!("pod/{p}")).collect::<Vec<_>>().join(", "),
+            pods.first().map_or("", String::as_str)
+        ),
+        LogNotice::LateStart { pod, container } => format!(
+            "the log of pod/{pod} container {container} was first read long after the container's start: \
+             the node may have rotated its first lines away"
+        ),
+        LogNotice::InTurn(streams) => format!(
+            "more than {streams} containers: their logs are followed, those of the others are read in turn, every \
+             half minute\nhint: --max-log-streams sets how many are followed at once"
+        ),
+        LogNotice::Ledger(pods) => ledger::of(pods),
     }
 }
 

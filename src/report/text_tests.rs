@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::core::{failure::Failure, outcome::Signal};
+use crate::core::{
+    failure::{Failure, Status},
+    outcome::Signal,
+};
 
 fn gap() -> Gap {
     let at = |seconds| Stamp {
@@ -70,25 +73,25 @@ fn every_notice() {
             reason: "OOMKilled".into(),
         },
         Notice::PodsDenied(lost()),
-        Notice::LogDenied {
+        Notice::Log(LogNotice::Denied {
             pod: pod(),
             container: container(),
             failure: lost(),
-        },
-        Notice::LogGap {
+        }),
+        Notice::Log(LogNotice::Gap {
             pod: pod(),
             container: container(),
             gap: gap(),
-        },
-        Notice::LogUnproven {
+        }),
+        Notice::Log(LogNotice::Unproven {
             pod: pod(),
             container: container(),
-        },
-        Notice::Kubelet {
+        }),
+        Notice::Log(LogNotice::Kubelet {
             pod: pod(),
             container: container(),
             text: "too many open files".into(),
-        },
+        }),
         Notice::ConnectionLost {
             failure: lost(),
             budget: Duration::from_secs(900),
@@ -100,7 +103,32 @@ fn every_notice() {
             reason: "BackoffLimitExceeded".into(),
             message: "Job has reached the specified backoff limit".into(),
         },
-        Notice::DrainGivenUp { pods: vec![pod()] },
+        Notice::Log(LogNotice::GivenUp {
+            pods: vec![pod()],
+            namespace: "team".into(),
+        }),
+        Notice::Log(LogNotice::LateStart {
+            pod: pod(),
+            container: container(),
+        }),
+        Notice::Log(LogNotice::InTurn(200)),
+        Notice::WatchDenied {
+            resource: "jobs",
+            failure: lost(),
+        },
+        Notice::Leaving {
+            signal: Signal::Interrupt,
+            job: job(),
+        },
+        Notice::Attached { job: job() },
+        Notice::ConnectionLost {
+            failure: Failure::Answered(Box::new(Status {
+                code: 403,
+                message: "jobs.batch \"etl-x\" is forbidden".into(),
+                ..Status::default()
+            })),
+            budget: Duration::from_secs(900),
+        },
         Notice::PodsUnseen(1),
         Notice::PodsUnseen(2),
         Notice::StdoutFailed("No space left on device".into()),

@@ -5,45 +5,96 @@ use std::{
     fs::File,
     io::{ErrorKind, Write},
     os::fd::{AsFd, BorrowedFd},
+    sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
 use tokio::sync::mpsc;
 
-use super::Line;
+use super::{Line, spool::Spool};
 use crate::plane::{Piece, Written};
 
 /// How long to wait for a full pipe that does not block.
 const FULL_FOR: Duration = Duration::from_millis(5);
 
-/// Writes container bytes to the process's stdout.
-pub fn stdout(mut pieces: mpsc::Receiver<Piece>) {
+/// Writes container bytes to the process's stdout; what it does not take at once is kept, up to so many
+/// bytes in a file beside what memory holds.
+pub fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64) {
     let stdout = std::io::stdout();
     let file = own(stdout.as_fd());
+    let way = Arc::new(Way {
+        spool: Spool::new(std::env::temp_dir(), spooled),
+        written: Mutex::new((
+            0,
+            file.as_ref()
+                .map_or_else(|e| Written::Failed(e.to_string()), |_| Written::All),
+        )),
+        more: Condvar::new(),
+    });
+    if let Ok(file) = file {
+        let way = Arc::clone(&way);
+        std::thread::spawn(move || way.write(file));
+    } else {
+        way.spool.discard();
+    }
     std::thread::spawn(move || {
-        let mut written = match &file {
-            Ok(_) => Written::All,
-            Err(e) => Written::Failed(e.to_string()),
-        };
+        let mut accepted = 0;
         while let Some(piece) = pieces.blocking_recv() {
             match piece {
-                // After an error the rest is taken and thrown away: the Job goes on.
-                Piece::Bytes(bytes) => {
-                    if let (Written::All, Ok(mut file)) = (&written, file.as_ref())
-                        && let Err(e) = write_all(&mut file, &bytes)
-                    {
-                        written = if e.kind() == ErrorKind::BrokenPipe {
-                            Written::Closed
-                        } else {
-                            Written::Failed(e.to_string())
-                        };
-                    }
-                }
+                Piece::Bytes(bytes) => accepted = way.spool.put(bytes),
                 // Nobody waits any more when the run was cut short.
-                Piece::Flush(done) => drop(done.send(written.clone())),
+                Piece::Flush(done) => drop(done.send(way.written(accepted))),
             }
         }
+        way.spool.close();
     });
+}
+
+/// Between the thread that gathers and the one that writes.
+struct Way {
+    spool: Spool,
+    /// How many bytes are out, and how writing goes.
+    written: Mutex<(u64, Written)>,
+    more: Condvar,
+}
+
+impl Way {
+    fn write(&self, mut file: File) {
+        let mut out = 0;
+        while let Some(piece) = self.spool.take() {
+            let result = piece.and_then(|bytes| write_all(&mut file, &bytes).map(|()| bytes.len()));
+            let how = match result {
+                Ok(len) => {
+                    out += len as u64;
+                    Written::All
+                }
+                // After an error the rest is taken and thrown away: the Job goes on.
+                Err(e) => {
+                    self.spool.discard();
+                    if e.kind() == ErrorKind::BrokenPipe {
+                        Written::Closed
+                    } else {
+                        Written::Failed(e.to_string())
+                    }
+                }
+            };
+            let failed = how != Written::All;
+            *self.written.lock().unwrap_or_else(PoisonError::into_inner) = (out, how);
+            self.more.notify_all();
+            if failed {
+                return;
+            }
+        }
+    }
+
+    /// Waits until so many bytes are out, or none will be any more.
+    fn written(&self, accepted: u64) -> Written {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        while written.0 < accepted && written.1 == Written::All {
+            written = self.more.wait(written).unwrap_or_else(PoisonError::into_inner);
+        }
+        written.1.clone()
+    }
 }
 
 /// Writes kjo's own lines to the process's stderr.

@@ -8,7 +8,15 @@ use std::{
 
 use kjo::{
     cluster::Cluster,
-    core::{backoff::Jitter, exit, machine::DeletePolicy, machine::Plan},
+    core::{
+        backoff::Jitter,
+        exit,
+        log::{
+            choice::{Choice, Declared, Prefix},
+            follow::Start,
+        },
+        machine::{DeletePolicy, LogPlan, Plan, Task},
+    },
     driver::{self, Shell},
     plane::{Output, Piece, Written},
     report::{Reporter, result::ResultFile},
@@ -57,6 +65,8 @@ pub(crate) struct Scenario {
     pub(crate) events: Vec<(Duration, Event)>,
     /// The node's clock minus the server's, in seconds.
     pub(crate) skew: i64,
+    /// Logs that are followed at once.
+    pub(crate) streams: usize,
 }
 
 /// What others do to the cluster.
@@ -107,6 +117,7 @@ impl Scenario {
             hold: random.below(2) == 0,
             events: Vec::new(),
             skew: 0,
+            streams: if random.below(4) == 0 { 1 } else { 200 },
         }
     }
 
@@ -341,7 +352,15 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         run_id: run_id.as_str().to_owned(),
-        shown: prepared.containers.clone(),
+        task: Task::Run,
+        logs: LogPlan {
+            choice: Choice::default(),
+            declared: Some(Declared::of(&prepared.job)),
+            prefix: Prefix::Auto,
+            streams: scenario.streams,
+            start: Start::Beginning,
+        },
+        fail_on_log_gap: false,
         delete: DeletePolicy::Always,
         timeout: None,
         connect_timeout: Duration::from_secs(3600),
@@ -366,7 +385,7 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         cluster,
         job: prepared.job,
         name: prepared.name,
-        prefixed: prepared.prefixed,
+        timestamps: false,
         output,
         reporter: &reporter,
         result: &result,

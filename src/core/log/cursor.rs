@@ -12,9 +12,9 @@ use super::{
 
 /// Where the container's bytes go.
 pub trait Sink {
-    /// A piece of a line, its newline included where it has come. `begins` is true for the first
-    /// piece of a line.
-    fn content(&mut self, piece: &[u8], begins: bool);
+    /// A piece of a line, its newline included where it has come; the first piece of a line bears its
+    /// stamp.
+    fn content(&mut self, piece: &[u8], begins: Option<Stamp>);
     /// A line that bears no stamp: the kubelet speaking in the container's stead.
     fn diagnostic(&mut self, line: &[u8]);
 }
@@ -24,15 +24,28 @@ pub trait Sink {
 pub struct Cursor {
     memory: Memory,
     line: Line,
-    /// No line of this stream has come yet, and the stream was resumed.
-    resumed_head: bool,
+    stream: Stream,
     /// The last line of an earlier stream, which had no newline and looked like a known one.
     suspect: Option<(Stamp, u64)>,
-    /// This stream has brought a word of the kubelet.
-    spoke: bool,
+    /// The first line is known and not passed on: reading begins behind it.
+    behind_first: bool,
+    first: Option<Stamp>,
     gap: Option<Gap>,
     lines: u64,
     bytes: u64,
+}
+
+/// The stream that is read now.
+#[derive(Debug, Default)]
+struct Stream {
+    /// No line has come yet, and the stream was resumed.
+    resumed_head: bool,
+    /// It has brought a word of the kubelet.
+    spoke: bool,
+    /// If it does not go on where the last one ended, it is another log's.
+    wary: bool,
+    /// It is another log's: nothing of it is taken.
+    stranger: bool,
 }
 
 /// What the bytes up to the next newline are.
@@ -57,6 +70,9 @@ enum Line {
     Foreign(Vec<u8>),
 }
 
+/// Skips a line whatever its length, its newline included.
+const WHOLE: u64 = u64::MAX;
+
 /// What a kubelet writes into the stream when it cannot read the log (pkg/kubelet/kuberuntime,
 /// k8s.io/cri-client pkg/logs).
 const KUBELET_SAYS: [&[u8]; 4] = [
@@ -77,9 +93,10 @@ impl Default for Cursor {
         Self {
             memory: Memory::default(),
             line: Line::Head(Vec::new()),
-            resumed_head: false,
+            stream: Stream::default(),
             suspect: None,
-            spoke: false,
+            behind_first: false,
+            first: None,
             gap: None,
             lines: 0,
             bytes: 0,
@@ -112,12 +129,34 @@ impl Cursor {
         self.gap.take()
     }
 
-    /// A stream begins that was asked for from [`Self::since`].
-    pub fn begin(&mut self) {
+    /// The stamp of the first line that was passed on.
+    #[must_use]
+    pub fn first(&self) -> Option<Stamp> {
+        self.first
+    }
+
+    /// The log's last line, which the next stream begins with, was written before anybody asked: what
+    /// comes behind it is passed on.
+    pub fn behind_first(&mut self, yes: bool) {
+        self.behind_first = yes;
+    }
+
+    /// This stream has brought another log, and nothing of it was taken.
+    #[must_use]
+    pub fn stranger(&self) -> bool {
+        self.stream.stranger
+    }
+
+    /// A stream begins that was asked for from [`Self::since`]. With `wary` one that does not go on where
+    /// the last one ended is taken for another log, that of the container's next attempt.
+    pub fn begin(&mut self, wary: bool) {
         self.memory.begin();
-        self.resumed_head = self.memory.replaying();
         self.line = Line::Head(Vec::new());
-        self.spoke = false;
+        self.stream = Stream {
+            resumed_head: self.memory.replaying(),
+            wary,
+            ..Stream::default()
+        };
     }
 
     /// The last stream came as far as what is known already. One that did not has broken off, in however
@@ -130,12 +169,12 @@ impl Cursor {
     /// In this stream the kubelet has spoken in the log's stead.
     #[must_use]
     pub fn spoke(&self) -> bool {
-        self.spoke
+        self.stream.spoke
     }
 
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
-        while !chunk.is_empty() {
+        while !chunk.is_empty() && !self.stream.stranger {
             chunk = match &mut self.line {
                 Line::Head(_) => self.head(chunk),
                 Line::Content { .. } => self.content(chunk, sink),
@@ -146,7 +185,7 @@ impl Cursor {
                         // An old line's end is known already; the kubelet's own words are not.
                         if KUBELET_SAYS.iter().any(|words| line.starts_with(words)) {
                             sink.diagnostic(line);
-                            self.spoke = true;
+                            self.stream.spoke = true;
                         }
                         self.next_line(chunk, end)
                     }
@@ -165,7 +204,7 @@ impl Cursor {
                         // An empty line without a stamp is nobody's word.
                         if !line.is_empty() {
                             sink.diagnostic(line);
-                            self.spoke = true;
+                            self.stream.spoke = true;
                         }
                         self.next_line(chunk, end)
                     }
@@ -187,7 +226,7 @@ impl Cursor {
             Line::Tail(line) if !clean && !KUBELET_SAYS.iter().any(|words| line.starts_with(words)) => {}
             Line::Tail(line) | Line::Foreign(line) => {
                 sink.diagnostic(&line);
-                self.spoke = true;
+                self.stream.spoke = true;
             }
             Line::Content {
                 stamp,
@@ -196,11 +235,12 @@ impl Cursor {
                 fingerprint,
             } => {
                 // While bytes are still skipped the memory of the cut line is the better one.
-                if taken > 0 && skip == 0 {
+                if taken > 0 && (skip == 0 || skip == WHOLE) {
                     self.memory.was_cut(Cut {
                         stamp,
                         written: taken,
                         fingerprint: fingerprint.value(),
+                        unwanted: skip == WHOLE,
                     });
                 }
             }
@@ -254,17 +294,24 @@ impl Cursor {
             self.foreign(begun);
             return chunk.get(end..).unwrap_or_default();
         };
-        self.resumed_head = false;
+        self.stream.resumed_head = false;
+        self.stream.stranger |= self.stream.wary && self.memory.since().is_none();
         self.line = if self.memory.replaying() {
             Line::Held {
                 stamp,
                 content: Vec::new(),
             }
         } else {
+            let skip = if std::mem::take(&mut self.behind_first) {
+                WHOLE
+            } else {
+                self.first = self.first.or(Some(stamp));
+                0
+            };
             Line::Content {
                 stamp,
                 taken: 0,
-                skip: 0,
+                skip,
                 fingerprint: Fingerprint::default(),
             }
         };
@@ -274,7 +321,7 @@ impl Cursor {
     /// Directly after a resume an unstamped line is the rest of a line that began before `since`,
     /// so of one that was written long ago; anywhere else it is the kubelet's.
     fn foreign(&mut self, begun: Vec<u8>) {
-        self.line = if std::mem::take(&mut self.resumed_head) {
+        self.line = if std::mem::take(&mut self.stream.resumed_head) {
             Line::Tail(begun)
         } else {
             Line::Foreign(begun)
@@ -297,17 +344,20 @@ impl Cursor {
         // With the newline, so that a sink sees a short line in one piece.
         let fresh = chunk.get(known..end.map_or(chunk.len(), |e| e + 1)).unwrap_or_default();
         fingerprint.update(piece);
-        let begins = *taken == 0 && *skip == 0;
+        let begins = (*taken == 0 && *skip == 0).then_some(*stamp);
+        let unwanted = *skip == WHOLE;
         *taken += piece.len() as u64;
-        *skip -= known as u64;
-        if !fresh.is_empty() {
-            sink.content(fresh, begins);
-            self.bytes += fresh.len() as u64;
+        if !unwanted {
+            *skip -= known as u64;
+            if !fresh.is_empty() {
+                sink.content(fresh, begins);
+                self.bytes += fresh.len() as u64;
+            }
         }
         let Some(end) = end else { return &[] };
         let (stamp, fingerprint) = (*stamp, fingerprint.value());
         self.memory.ended(stamp, fingerprint);
-        self.lines += 1;
+        self.lines += u64::from(!unwanted);
         self.next_line(chunk, end)
     }
 
@@ -330,11 +380,16 @@ impl Cursor {
     /// Decides on a held line and goes on in its middle, the newline still to come.
     fn judge(&mut self, stamp: Stamp, content: &[u8], sink: &mut impl Sink) {
         let (known, gap) = self.memory.judge(stamp, content);
+        if gap.is_some() && self.stream.wary {
+            self.stream.stranger = true;
+            self.line = Line::Skipped;
+            return;
+        }
         if let Some(gap) = gap {
             self.gap = Some(gap);
             if self.memory.give_up_cut() {
                 // The rest of the line is lost. Without this the next line would stand on its end.
-                sink.content(b"\n", false);
+                sink.content(b"\n", None);
                 self.bytes += 1;
                 self.lines += 1;
             }

@@ -13,9 +13,9 @@ struct Collected {
 }
 
 impl Sink for Collected {
-    fn content(&mut self, piece: &[u8], begins: bool) {
+    fn content(&mut self, piece: &[u8], begins: Option<Stamp>) {
         self.content.extend_from_slice(piece);
-        self.begins += usize::from(begins);
+        self.begins += usize::from(begins.is_some());
     }
 
     fn diagnostic(&mut self, line: &[u8]) {
@@ -104,7 +104,7 @@ proptest! {
         for (more, fraction, piece) in cuts {
             written = (written + more).min(log.len());
             let whole = written == log.len();
-            cursor.begin();
+            cursor.begin(false);
             let body = served(&log[..written], last_has_newline || !whole, cursor.since());
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
             let cut = (body.len() as f64 * fraction) as usize;
@@ -114,7 +114,7 @@ proptest! {
             prop_assert_eq!(cursor.take_gap(), None);
         }
         for _ in 0..2 {
-            cursor.begin();
+            cursor.begin(false);
             let body = served(&log, last_has_newline, cursor.since());
             feed_in_pieces(&mut cursor, &body, 4096, &mut out);
             cursor.end(true, &mut out);
@@ -139,10 +139,10 @@ proptest! {
         }).collect();
         let mut cursor = Cursor::default();
         let mut out = Collected::default();
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&served(&log[..seen], true, None), &mut out);
         cursor.end(false, &mut out);
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&served(&log[kept..], true, cursor.since()), &mut out);
         cursor.end(true, &mut out);
         let expected = [truth(&log[..seen], true), truth(&log[kept..], true)].concat();
@@ -151,12 +151,36 @@ proptest! {
         prop_assert_eq!(cursor.take_gap().is_some(), seen > 0 && kept < log.len());
     }
 
+    /// The node's clock was set back in the middle of what was read: nothing is lost for it, nor repeated.
+    #[test]
+    fn a_clock_that_is_set_back_costs_nothing(
+        before in 1_i64..60, back in 0_i64..900, after in 1_i64..60, cut in 0.0_f64..1.0, piece in 1_usize..200,
+    ) {
+        let line = |n: i64, at: i64| Written { at, content: format!("line {n}").into_bytes() };
+        let mut log: Vec<Written> = (0..before).map(|n| line(n, n * 3)).collect();
+        let set_back = before * 3 - back;
+        log.extend((0..after).map(|n| line(before + n, set_back + n * 3)));
+        let mut cursor = Cursor::default();
+        let mut out = Collected::default();
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+        let written = before as usize + 1 + (after as f64 * cut) as usize;
+        for upto in [written, log.len(), log.len()] {
+            cursor.begin(false);
+            let body = served(&log[..upto], true, cursor.since());
+            feed_in_pieces(&mut cursor, &body, piece, &mut out);
+            cursor.end(true, &mut out);
+        }
+        prop_assert_eq!(out.content, truth(&log, true));
+        prop_assert_eq!(cursor.take_gap(), None);
+        prop_assert!(cursor.met());
+    }
+
     #[test]
     fn any_bytes_do_no_harm(bytes in proptest::collection::vec(any::<u8>(), 0..400), piece in 1_usize..50, clean: bool) {
         let mut cursor = Cursor::default();
         let mut out = Collected::default();
         for _ in 0..2 {
-            cursor.begin();
+            cursor.begin(false);
             feed_in_pieces(&mut cursor, &bytes, piece, &mut out);
             cursor.end(clean, &mut out);
         }
@@ -167,7 +191,7 @@ proptest! {
 fn the_kubelets_own_words_are_not_log() {
     let mut cursor = Cursor::default();
     let mut out = Collected::default();
-    cursor.begin();
+    cursor.begin(false);
     cursor.feed(b"failed to create fsnotify watcher: too many open files", &mut out);
     cursor.end(true, &mut out);
     assert_eq!(out.content, b"");
@@ -182,11 +206,11 @@ fn the_kubelets_own_words_are_not_log() {
 fn an_unstamped_head_after_a_resume_is_the_tail_of_an_old_line() {
     let mut cursor = Cursor::default();
     let mut out = Collected::default();
-    cursor.begin();
+    cursor.begin(false);
     cursor.feed(b"2026-11-23T10:00:00.000000000Z begins here and is long\n", &mut out);
     cursor.feed(b"2026-11-23T10:00:09.000000000Z second\n", &mut out);
     cursor.end(false, &mut out);
-    cursor.begin();
+    cursor.begin(false);
     cursor.feed(
         b"and is long\n2026-11-23T10:00:09.000000000Z second\n2026-11-23T10:00:10Z third\n",
         &mut out,
@@ -201,10 +225,10 @@ fn an_unstamped_head_after_a_resume_is_the_tail_of_an_old_line() {
 fn a_cut_line_whose_rest_was_rotated_away_is_closed_and_told() {
     let mut cursor = Cursor::default();
     let mut out = Collected::default();
-    cursor.begin();
+    cursor.begin(false);
     cursor.feed(b"2026-11-23T10:00:00.000000000Z half of a li", &mut out);
     cursor.end(false, &mut out);
-    cursor.begin();
+    cursor.begin(false);
     cursor.feed(b"2026-11-23T10:00:05.000000000Z next\n", &mut out);
     cursor.end(true, &mut out);
     assert_eq!(out.content, b"half of a li\nnext\n");
@@ -215,15 +239,15 @@ fn a_cut_line_whose_rest_was_rotated_away_is_closed_and_told() {
 fn a_faster_log_than_the_memory_is_not_repeated() {
     let log: Vec<Written> = (0..40_000)
         .map(|n| Written {
-            // 40,000 lines within half a second.
-            at: n / 8000,
+            // 40,000 lines within two seconds.
+            at: n / 2000,
             content: format!("line {n}").into_bytes(),
         })
         .collect();
     let mut cursor = Cursor::default();
     let mut out = Collected::default();
     for _ in 0..3 {
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&served(&log, true, cursor.since()), &mut out);
         cursor.end(true, &mut out);
     }
@@ -234,7 +258,7 @@ fn a_faster_log_than_the_memory_is_not_repeated() {
 fn after(lines: &[&str]) -> Cursor {
     let mut cursor = Cursor::default();
     let mut out = Collected::default();
-    cursor.begin();
+    cursor.begin(false);
     let log: Vec<Written> = (0_i64..)
         .zip(lines)
         .map(|(n, line)| Written {
@@ -260,7 +284,7 @@ fn the_kubelets_words_are_not_taken_for_the_end_of_a_known_line() {
     ] {
         let mut cursor = after(&["one", "two", "three"]);
         let mut out = Collected::default();
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&body, &mut out);
         cursor.end(clean, &mut out);
         assert_eq!(
@@ -276,7 +300,7 @@ fn the_kubelets_words_are_not_taken_for_the_end_of_a_known_line() {
 fn a_replay_that_meets_nothing_known_ends() {
     let mut cursor = after(&["one", "two"]);
     let mut out = Collected::default();
-    cursor.begin();
+    cursor.begin(false);
     for n in 0..5000_i64 {
         let line = Written {
             at: 12 + n / 10,
@@ -304,14 +328,67 @@ fn a_whole_log_that_ends_too_early_is_not_taken_for_whole() {
     for cut in 0..=body.len() {
         let mut cursor = after(&[]);
         let mut out = Collected::default();
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&body, &mut out);
         cursor.end(false, &mut out);
-        cursor.begin();
+        cursor.begin(false);
         cursor.feed(&body[..cut], &mut out);
         cursor.end(true, &mut out);
         assert_eq!(cursor.take_gap(), None, "{cut}");
         assert_eq!(out.content, truth(&log, true), "{cut}");
         assert_eq!(cursor.met(), cut == body.len(), "{cut}");
+    }
+}
+
+#[test]
+fn the_log_of_the_next_attempt_is_not_taken_for_this_ones() {
+    let next = b"2026-09-21T16:00:00.000000000Z I am another attempt\n";
+    for mut cursor in [after(&["one", "two"]), Cursor::default()] {
+        let mut out = Collected::default();
+        cursor.begin(true);
+        cursor.feed(next, &mut out);
+        cursor.end(true, &mut out);
+        assert!(cursor.stranger() && out.content.is_empty());
+        assert_eq!(cursor.take_gap(), None);
+        // It was this one's after all: its beginning was rotated away.
+        cursor.begin(false);
+        cursor.feed(next, &mut out);
+        assert!(!cursor.stranger());
+        assert_eq!(out.content, b"I am another attempt\n");
+    }
+    let mut cursor = after(&["one", "two"]);
+    let mut out = Collected::default();
+    cursor.begin(true);
+    let log: Vec<Written> = (0_i64..)
+        .zip(["one", "two", "three"])
+        .map(|(n, line)| Written {
+            at: 10 * n,
+            content: line.into(),
+        })
+        .collect();
+    cursor.feed(&served(&log, true, cursor.since()), &mut out);
+    assert!(
+        !cursor.stranger(),
+        "what goes on where the last one ended is the same log"
+    );
+    assert_eq!(out.content, b"three\n");
+}
+
+#[test]
+fn reading_begins_behind_the_last_line() {
+    let log = b"2026-11-23T10:00:00.000000000Z old\n2026-11-23T10:00:05Z new\n";
+    for cut in 32..log.len() {
+        let mut cursor = Cursor::default();
+        let mut out = Collected::default();
+        cursor.behind_first(true);
+        cursor.begin(false);
+        cursor.feed(&log[..cut], &mut out);
+        cursor.end(false, &mut out);
+        cursor.behind_first(false);
+        cursor.begin(false);
+        cursor.feed(log, &mut out);
+        cursor.end(true, &mut out);
+        assert_eq!(String::from_utf8_lossy(&out.content), "new\n", "{cut}");
+        assert_eq!(cursor.take_gap(), None);
     }
 }

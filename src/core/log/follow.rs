@@ -23,6 +23,15 @@ const STATUS_LAG: Duration = Duration::from_millis(1500);
 /// 600 of 100,000 lines.
 const WRITING_LAG: Duration = Duration::from_millis(300);
 
+/// A log that is read in turn with others is read again after this, less than the half minute that is
+/// promised.
+const TURN_AFTER: Duration = Duration::from_secs(20);
+
+/// Pauses before a stream that seems to be another attempt's is believed. The pod's status lags behind
+/// the kubelet's by up to 10 s when the API server was away (pkg/kubelet/status, `syncPeriod`); a change
+/// of it cuts a pause short.
+const DOUBTS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(4), Duration::from_secs(8)];
+
 /// Vain tries in a row after which a log is given up: a quarter of a minute.
 const PATIENCE: u32 = 6;
 /// The same for a log of which nothing was ever read: seconds.
@@ -40,6 +49,9 @@ pub enum End {
     /// It ended in good order without what is known to be there: the kubelet spoke in the log's stead,
     /// or a connection behind the API server broke.
     Vain,
+    /// It brought another log, most likely that of the container's next attempt: a log is asked for by
+    /// names only.
+    Stranger,
 }
 
 /// What the pod's status says of the container.
@@ -53,6 +65,29 @@ pub enum Life {
     Gone,
 }
 
+/// What is to be read of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Start {
+    /// All of it.
+    #[default]
+    Beginning,
+    /// The last so many lines, and what follows them.
+    Tail(u64),
+    /// What is written from now on.
+    Now,
+}
+
+/// How to read a log, by what is known of its container now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogState {
+    /// Whether it still grows.
+    pub life: Life,
+    /// It is the attempt before the current one (`previous=true`).
+    pub previous: bool,
+    /// Its stream may stay open; otherwise it is read in turn with others.
+    pub followed: bool,
+}
+
 /// What is known of a log when no more is to be read of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Complete {
@@ -60,6 +95,9 @@ pub enum Complete {
     Yes,
     /// The API could not tell: the log went away before the last read.
     Unproven,
+    /// The end is proven, the beginning is not: the log was first read long after the container's start,
+    /// when the node may have rotated its first lines away.
+    LateStart,
     /// The log may not be read.
     Denied,
 }
@@ -84,7 +122,15 @@ pub enum Next {
 pub struct Follow {
     backoff: Backoff,
     /// What the status said when the current stream was opened.
-    opened_in: Life,
+    opened_in: LogState,
+    /// The kubelet may start the container again under the same name.
+    restarts: bool,
+    /// Streams opened.
+    opened: u32,
+    /// Of these, how many because the one before had broken.
+    reconnects: u32,
+    /// Streams in a row that were taken for another attempt's.
+    doubts: usize,
     /// The log may not be read, for this reason.
     denied: Option<Failure>,
     /// Something of it was read.
@@ -94,12 +140,20 @@ pub struct Follow {
 }
 
 impl Follow {
-    /// Nothing read yet.
+    /// Nothing read yet. `restarts` says that the container may run again under the same name.
     #[must_use]
-    pub fn new(jitter: Jitter) -> Self {
+    pub fn new(jitter: Jitter, restarts: bool) -> Self {
         Self {
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(10), jitter),
-            opened_in: Life::Running,
+            opened_in: LogState {
+                life: Life::Running,
+                previous: false,
+                followed: true,
+            },
+            restarts,
+            opened: 0,
+            reconnects: 0,
+            doubts: 0,
             denied: None,
             read: false,
             vain: 0,
@@ -112,15 +166,32 @@ impl Follow {
         self.denied.as_ref()
     }
 
-    /// A stream is opened while the status says this.
-    pub fn opening(&mut self, life: Life) {
-        self.opened_in = life;
+    /// A stream is opened while the status says this. False if there is no log to be had: that of a pod
+    /// that is gone, or of an attempt whose name now means another.
+    #[must_use]
+    pub fn opening(&mut self, state: LogState) -> bool {
+        self.opened_in = state;
+        self.opened += 1;
+        state.life != Life::Gone
+    }
+
+    /// A stream that does not go on where the last one ended is to be taken for another attempt's.
+    #[must_use]
+    pub fn wary(&self) -> bool {
+        self.restarts && self.opened > 1 && self.doubts < DOUBTS.len()
+    }
+
+    /// Streams opened because the one before had broken off.
+    #[must_use]
+    pub fn reconnects(&self) -> u32 {
+        self.reconnects
     }
 
     /// The stream brought bytes: the next failure is a new outage.
     pub fn progressed(&mut self) {
         self.backoff.reset();
         self.vain = 0;
+        self.doubts = 0;
         self.read = true;
         self.denied = None;
     }
@@ -128,7 +199,12 @@ impl Follow {
     /// A stream has ended. `brought` says whether it brought a byte that was not known, `life` what
     /// the status says now.
     pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
-        let settled = self.opened_in >= Life::Ended && !brought;
+        let settled = self.opened_in.life >= Life::Ended && !brought;
+        self.reconnects += u32::from(match end {
+            End::Failed(_) | End::Vain => true,
+            End::Eof => life == Life::Running && self.opened_in.followed,
+            End::Silent | End::Stranger => false,
+        });
         match (end, life) {
             (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
             (_, Life::Gone) => Next::Done(Complete::Unproven),
@@ -137,10 +213,22 @@ impl Follow {
                 after: if brought { WRITING_LAG } else { Duration::ZERO },
                 follow: false,
             },
+            (End::Eof, Life::Running) if !self.opened_in.followed => Next::Open {
+                after: TURN_AFTER,
+                follow: true,
+            },
             (End::Eof, Life::Running) => Next::Open {
                 after: self.backoff.next(None).max(STATUS_LAG),
                 follow: true,
             },
+            (End::Stranger, Life::Running | Life::Ended) => {
+                let after = DOUBTS.get(self.doubts).copied().unwrap_or_default();
+                self.doubts += 1;
+                Next::Open {
+                    after,
+                    follow: life == Life::Running,
+                }
+            }
             (End::Silent, Life::Running) => Next::Open {
                 after: Duration::ZERO,
                 follow: true,
@@ -201,7 +289,16 @@ mod tests {
     use crate::core::failure::Status;
 
     fn follow() -> Follow {
-        Follow::new(Jitter::new(1))
+        Follow::new(Jitter::new(1), false)
+    }
+
+    fn opening(follow: &mut Follow, life: Life) {
+        let state = LogState {
+            life,
+            previous: false,
+            followed: true,
+        };
+        assert!(follow.opening(state) || life == Life::Gone);
     }
 
     fn answered(code: u16) -> End {
@@ -214,7 +311,7 @@ mod tests {
     #[test]
     fn a_clean_end_of_a_running_container_is_no_end() {
         let mut f = follow();
-        f.opening(Life::Running);
+        opening(&mut f, Life::Running);
         let Next::Open { after, follow: true } = f.ended(&End::Eof, true, Life::Running) else {
             panic!("gave up");
         };
@@ -224,19 +321,19 @@ mod tests {
     #[test]
     fn an_ended_container_is_read_until_nothing_new_comes() {
         let mut f = follow();
-        f.opening(Life::Running);
+        opening(&mut f, Life::Running);
         let settle = Next::Open {
             after: WRITING_LAG,
             follow: false,
         };
         assert_eq!(f.ended(&End::Eof, true, Life::Ended), settle);
-        f.opening(Life::Ended);
+        opening(&mut f, Life::Ended);
         assert_eq!(
             f.ended(&End::Eof, true, Life::Ended),
             settle,
             "it brought something: once more"
         );
-        f.opening(Life::Ended);
+        opening(&mut f, Life::Ended);
         assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
     }
 
@@ -249,7 +346,7 @@ mod tests {
             (answered(500), Life::Gone),
         ] {
             let mut f = follow();
-            f.opening(Life::Running);
+            opening(&mut f, Life::Running);
             assert_eq!(
                 f.ended(&end, false, life),
                 Next::Done(Complete::Unproven),
@@ -283,7 +380,7 @@ mod tests {
     fn a_log_in_whose_stead_the_kubelet_speaks_is_not_called_complete() {
         let mut f = follow();
         for _ in 1..PATIENCE {
-            f.opening(Life::Ended);
+            opening(&mut f, Life::Ended);
             let Next::Open { after, follow: false } = f.ended(&End::Vain, false, Life::Ended) else {
                 panic!("gave up");
             };
@@ -303,7 +400,7 @@ mod tests {
             End::Failed(Failure::Lost(String::new())),
         ] {
             let mut f = follow();
-            f.opening(Life::Running);
+            opening(&mut f, Life::Running);
             assert!(
                 matches!(f.ended(&end, false, Life::Running), Next::Open { follow: true, .. }),
                 "{end:?}"

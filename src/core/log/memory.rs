@@ -34,6 +34,8 @@ pub struct Cut {
     pub written: u64,
     /// Fingerprint of those bytes.
     pub fingerprint: u64,
+    /// They were not passed on, and the rest of the line is not wanted either.
+    pub unwanted: bool,
 }
 
 /// Lines that the cluster lost: written by the container between these two, not to be had.
@@ -50,7 +52,7 @@ pub struct Gap {
 pub enum Known {
     /// Written before: skip it.
     Whole,
-    /// Its first bytes were written before: skip so many.
+    /// Its first bytes were written before: skip so many, or all of it.
     Begun(u64),
     /// Never seen.
     New,
@@ -60,8 +62,11 @@ pub enum Known {
 #[derive(Debug, Default)]
 pub struct Memory {
     keys: VecDeque<Key>,
+    /// The newest stamp of the keys that were let go.
     dropped: Option<Stamp>,
     newest: Option<Stamp>,
+    /// The stamp of the last line: well before the newest where the node's clock was set back.
+    last: Option<Stamp>,
     cut: Option<Cut>,
     replay: Option<Replay>,
 }
@@ -81,10 +86,14 @@ struct Replay {
 }
 
 impl Memory {
-    /// Whole second to resume from: the floored newest stamp minus one. `None` before any line.
+    /// Whole second to resume from: the floored newest stamp minus one; where the node's clock was set
+    /// back, the last line's. `None` before any line. The kubelet compares every line's own stamp, so what
+    /// comes after such a line is not lost (k8s.io/cri-client pkg/logs).
     #[must_use]
     pub fn since(&self) -> Option<i64> {
-        self.newest.map(|stamp| stamp.seconds - 1)
+        let (newest, last) = (self.newest?.seconds, self.last?.seconds);
+        let set_back = newest - last > SLACK_SECONDS;
+        Some(if set_back { last } else { newest } - 1)
     }
 
     /// The line that is begun and not ended.
@@ -114,6 +123,7 @@ impl Memory {
     pub fn ended(&mut self, stamp: Stamp, fingerprint: u64) {
         self.cut = None;
         self.newest = self.newest.max(Some(stamp));
+        self.last = Some(stamp);
         self.keys.push_back(Key { stamp, fingerprint });
         if self.replay.is_none() {
             self.forget();
@@ -123,25 +133,23 @@ impl Memory {
     /// The stream ended within this line.
     pub fn was_cut(&mut self, cut: Cut) {
         self.newest = self.newest.max(Some(cut.stamp));
+        self.last = Some(cut.stamp);
         self.cut = Some(cut);
     }
 
-    /// The rest of the cut line is lost; its written part stands as a line of its own.
+    /// The rest of the cut line is lost. True if a part of it was written, which stands as a line of its own.
     pub fn give_up_cut(&mut self) -> bool {
-        self.cut.take().is_some()
+        self.cut.take().is_some_and(|cut| !cut.unwanted)
     }
 
     fn forget(&mut self) {
         let Some(since) = self.since() else { return };
         while let Some(oldest) = self.keys.front().copied() {
-            if oldest.stamp.seconds < since {
-                self.keys.pop_front();
-            } else if self.keys.len() > CAPACITY {
-                self.keys.pop_front();
-                self.dropped = self.dropped.max(Some(oldest.stamp));
-            } else {
+            if oldest.stamp.seconds >= since && self.keys.len() <= CAPACITY {
                 break;
             }
+            self.keys.pop_front();
+            self.dropped = self.dropped.max(Some(oldest.stamp));
         }
     }
 
@@ -189,7 +197,8 @@ impl Memory {
             && continues(&cut, stamp, content)
         {
             self.finish();
-            return (Known::Begun(cut.written), None);
+            let skipped = if cut.unwanted { u64::MAX } else { cut.written };
+            return (Known::Begun(skipped), None);
         }
         if !replay.matched && self.dropped.is_some_and(|dropped| stamp <= dropped) {
             return (Known::Whole, None);

@@ -13,6 +13,17 @@ pub struct Stamp {
 /// The longest stamp: `2026-11-23T10:00:00.123456789+01:00`.
 pub const MAX_LEN: usize = 35;
 
+impl std::fmt::Display for Stamp {
+    /// As `kubectl logs --timestamps` shows it, in UTC.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let nanos = i32::try_from(self.nanos).unwrap_or(0);
+        match jiff::Timestamp::new(self.seconds, nanos) {
+            Ok(at) => write!(f, "{at:.9}"),
+            Err(_) => write!(f, "{}.{:09}", self.seconds, self.nanos),
+        }
+    }
+}
+
 impl Stamp {
     /// Reads what stands before the first space: RFC 3339 with up to nine fractional digits, in
     /// UTC or with an offset (the kubelet writes its node's zone).

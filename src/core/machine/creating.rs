@@ -159,6 +159,7 @@ impl Machine {
                 job_uid: job.uid.clone(),
             },
         ];
+        self.pods.logs.of_job(&job);
         self.job = Some(job.clone());
         self.stage = Stage::Following(Following::default());
         if let Some((signal, _)) = self.stopped {
@@ -305,7 +306,7 @@ impl Machine {
     fn exists(&mut self, failure: &Failure) -> Vec<Action> {
         match &self.stage {
             Stage::Creating(creating) if creating.doubt != Doubt::Never => vec![Action::ReadJob],
-            Stage::Creating(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
+            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
                 let mut verdict = Verdict::new(
                     Outcome::Refused,
                     "AlreadyExists",

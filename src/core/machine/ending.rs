@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, pods::Pods};
+use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, Task, pods::Pods};
 use crate::core::{
     backoff::Backoff,
     failure::Failure,
     job::JobView,
-    notice::Notice,
+    notice::{LogNotice, Notice},
     outcome::{Outcome, Verdict},
     pod::PodView,
-    verdict,
+    record, verdict,
 };
 
 /// Draining ends when no log has brought a byte for this long.
@@ -87,7 +87,7 @@ impl Ending {
     pub(super) fn due(&self, pods: &Pods) -> Option<(Duration, &'static str)> {
         let drain = match self.step {
             Step::Drain => {
-                let quiet = (!pods.blocked()).then_some(self.heard + QUIET);
+                let quiet = (!pods.logs.blocked()).then_some(self.heard + QUIET);
                 let by = [quiet, self.drain_by].into_iter().flatten().min();
                 by.map(|by| (by, "drain"))
             }
@@ -111,12 +111,12 @@ impl Machine {
         let delete_now = match verdict.outcome {
             // An unknown outcome leaves everything as it is; a deleted Job needs no deletion.
             Outcome::Unknown | Outcome::Deleted | Outcome::Refused => false,
-            Outcome::Interrupted(_) => true,
+            Outcome::Interrupted(_) => self.plan.task == Task::Run,
             Outcome::Succeeded
             | Outcome::Failed
             | Outcome::Deadline
             | Outcome::StartFailed
-            | Outcome::Infrastructure => self.plan.delete != DeletePolicy::Never,
+            | Outcome::Infrastructure => self.plan.task == Task::Run && self.plan.delete != DeletePolicy::Never,
         };
         let kept = match verdict.outcome {
             Outcome::Deleted => Cleanup::Deleted,
@@ -131,7 +131,13 @@ impl Machine {
         };
         let mut actions = Vec::new();
         if let Outcome::Interrupted(signal) = verdict.outcome {
-            actions.push(Action::Say(Notice::Stopping(signal)));
+            actions.push(Action::Say(match self.plan.task {
+                Task::Run => Notice::Stopping(signal),
+                Task::Attach => Notice::Leaving {
+                    signal,
+                    job: self.plan.job.clone(),
+                },
+            }));
         }
         let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
         // What stays and runs on has no end to be waited for.
@@ -305,7 +311,7 @@ impl Machine {
             Seen::One(job) | Seen::Gone(job) if !self.is_ours(job) => true,
             Seen::Gone(_) => true,
             Seen::All(jobs) => !jobs.iter().any(|job| self.is_ours(job)),
-            Seen::One(_) | Seen::Lost(_) | Seen::Back => false,
+            Seen::One(_) | Seen::Lost(_) | Seen::Back | Seen::Polled(_) => false,
         };
         if let (true, Stage::Ending(ending)) = (gone, &mut self.stage) {
             ending.job_gone = true;
@@ -316,7 +322,7 @@ impl Machine {
         let listed = matches!(seen, Seen::All(_) | Seen::Lost(_));
         let actions = match seen {
             // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
-            Seen::Lost(_) | Seen::Back => Vec::new(),
+            Seen::Lost(_) | Seen::Back | Seen::Polled(_) => Vec::new(),
             Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
         };
         let unseen = self.unseen();
@@ -396,7 +402,7 @@ impl Machine {
             return self.leave();
         }
         let drained = self.drained(now);
-        let (reading, unseen) = (self.pods.reading(), self.unseen());
+        let (reading, unseen) = (self.pods.logs.reading(), self.unseen());
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
@@ -409,7 +415,10 @@ impl Machine {
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }
             if given_up && !reading.is_empty() {
-                actions.push(Action::Say(Notice::DrainGivenUp { pods: reading }));
+                actions.push(Action::Say(Notice::Log(LogNotice::GivenUp {
+                    pods: reading,
+                    namespace: self.plan.namespace.clone(),
+                })));
             }
             actions.push(Action::Flush);
         }
@@ -444,7 +453,7 @@ impl Machine {
             return None;
         };
         // A log that waits for whoever reads stdout is not silent.
-        let quiet = now >= ending.heard + QUIET && !self.pods.blocked();
+        let quiet = now >= ending.heard + QUIET && !self.pods.logs.blocked();
         if quiet || ending.drain_by.is_some_and(|by| now >= by) {
             return Some(true);
         }
@@ -469,15 +478,21 @@ impl Machine {
                 Basis::Finished => of_job(verdict::finished),
                 Basis::Announced => of_job(verdict::announced),
             },
-            Stage::Creating(_) | Stage::Following(_) | Stage::Over => None,
+            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
         };
-        verdict.unwrap_or_else(|| {
+        let mut verdict = verdict.unwrap_or_else(|| {
             Verdict::new(
                 Outcome::Unknown,
                 "NoVerdict",
                 format!("job/{} has no outcome", self.plan.job),
             )
-        })
+        });
+        let gaps = record::gaps(&self.pods.records());
+        if self.plan.fail_on_log_gap && verdict.outcome == Outcome::Succeeded && gaps > 0 {
+            verdict.log_gap = true;
+            verdict.message = format!("{}, but lines of its logs are missing", verdict.message);
+        }
+        verdict
     }
 
     /// Says how it ended, and ends.
@@ -491,6 +506,8 @@ impl Machine {
                 job,
                 ending: self.pods.unfinished(),
             }),
+            // Whoever attached knows the Job, and has not made it.
+            Cleanup::Kept if self.plan.task == Task::Attach && !verdict.job_unfinished => None,
             Cleanup::Kept => Some(Notice::Kept {
                 job,
                 namespace,
@@ -502,7 +519,10 @@ impl Machine {
                 why: why.clone(),
             }),
         };
-        let mut actions: Vec<Action> = about_job.map(Action::Say).into_iter().collect();
+        let records = self.pods.records();
+        let read_any = record::logs(&records).next().is_some();
+        let ledger = read_any.then_some(Notice::Log(LogNotice::Ledger(records)));
+        let mut actions: Vec<Action> = ledger.into_iter().chain(about_job).map(Action::Say).collect();
         actions.extend(self.finish(verdict, cleanup));
         actions
     }
@@ -514,7 +534,7 @@ impl Machine {
                 let in_flight = creating.in_flight();
                 return self.give_up_creating(in_flight);
             }
-            Stage::Following(_) | Stage::Over => return Vec::new(),
+            Stage::Attaching(_) | Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
                 Removal::Asked { .. } => {
                     Cleanup::Failed("the delete request was sent, its answer was not waited for".to_owned())

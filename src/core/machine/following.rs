@@ -9,7 +9,7 @@ use crate::core::{
     failure::Failure,
     job::JobView,
     log::follow::Complete,
-    notice::Notice,
+    notice::{LogNotice, Notice},
     outcome::{Outcome, Verdict},
     pod::PodView,
 };
@@ -67,6 +67,10 @@ impl Following {
     }
 }
 
+fn watch_denied(resource: &'static str, failure: Failure) -> Vec<Action> {
+    vec![Action::Say(Notice::WatchDenied { resource, failure })]
+}
+
 /// The verdict when `--timeout` has passed.
 pub(super) fn out_of_time(job: &str, limit: Duration) -> Verdict {
     Verdict::new(
@@ -103,6 +107,7 @@ impl Machine {
             },
             Seen::Lost(failure) => self.lost(|lost| &mut lost.job, failure, now),
             Seen::Back => self.back(|lost| &mut lost.job, now),
+            Seen::Polled(failure) => watch_denied("jobs", failure),
         }
     }
 
@@ -199,12 +204,14 @@ impl Machine {
                 for pod in pods {
                     actions.extend(self.pod_is(pod));
                 }
+                self.pods.logs.listed();
                 actions
             }
             // Without sight of the pods the Job's conditions still tell the outcome.
             Seen::Lost(failure) if failure.is(403) => self.pods_denied(failure),
             Seen::Lost(failure) => self.lost(|lost| &mut lost.pods, failure, now),
             Seen::Back => self.back(|lost| &mut lost.pods, now),
+            Seen::Polled(failure) => watch_denied("pods", failure),
         }
     }
 
@@ -221,31 +228,42 @@ impl Machine {
 
     fn pod_is(&mut self, pod: PodView) -> Vec<Action> {
         let uid = self.job.as_ref().map_or("", |job| job.uid.as_str());
-        self.pods.saw(pod, uid, &self.plan.shown)
+        self.pods.saw(pod, uid)
     }
 
     pub(super) fn log_news(&mut self, stream: StreamId, news: LogNews) -> Vec<Action> {
-        let (pod, container) = self.pods.whose(stream);
+        let logs = &mut self.pods.logs;
+        let (pod, container) = logs.whose(stream);
         let notice = match news {
-            LogNews::Progress => return Vec::new(),
-            LogNews::Blocked(blocked) => {
-                self.pods.log_blocked(stream, blocked);
+            LogNews::Progress(counts) => {
+                logs.counted(stream, counts);
                 return Vec::new();
             }
-            LogNews::Gap(gap) => Notice::LogGap { pod, container, gap },
-            LogNews::Kubelet(text) => Notice::Kubelet { pod, container, text },
-            LogNews::Denied(failure) => Notice::LogDenied {
+            LogNews::Blocked(blocked) => {
+                logs.set_blocked(stream, blocked);
+                return Vec::new();
+            }
+            LogNews::Gap(gap) => {
+                logs.gap(stream);
+                Notice::Log(LogNotice::Gap { pod, container, gap })
+            }
+            LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),
+            LogNews::Denied(failure) => Notice::Log(LogNotice::Denied {
                 pod,
                 container,
                 failure,
-            },
-            LogNews::Done { complete, .. } => {
-                self.pods.log_done(stream);
-                match complete {
+            }),
+            LogNews::Done { complete, counts } => {
+                logs.counted(stream, counts);
+                let mut actions = logs.done(stream, complete);
+                let notice = match complete {
                     // A denied log was told when it was denied.
-                    Complete::Yes | Complete::Denied => return Vec::new(),
-                    Complete::Unproven => Notice::LogUnproven { pod, container },
-                }
+                    Complete::Yes | Complete::Denied => None,
+                    Complete::Unproven => Some(Notice::Log(LogNotice::Unproven { pod, container })),
+                    Complete::LateStart => Some(Notice::Log(LogNotice::LateStart { pod, container })),
+                };
+                actions.extend(notice.map(Action::Say));
+                return actions;
             }
         };
         vec![Action::Say(notice)]

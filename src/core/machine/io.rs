@@ -6,12 +6,14 @@ use crate::core::{
     failure::Failure,
     job::JobView,
     log::{
-        follow::{Complete, Life},
+        choice::{Choice, Declared, Prefix},
+        follow::{Complete, LogState, Start},
         memory::Gap,
     },
     notice::Notice,
     outcome::{Signal, Verdict},
     pod::PodView,
+    record::PodRecord,
 };
 
 /// One log: a container under one container ID.
@@ -57,13 +59,15 @@ pub enum Seen<T> {
     Lost(Failure),
     /// It works again.
     Back,
+    /// Watching is refused: lists are made again and again instead.
+    Polled(Failure),
 }
 
 /// News from a log.
 #[derive(Debug, Clone)]
 pub enum LogNews {
     /// Bytes came; told a few times a second at most.
-    Progress,
+    Progress(Counts),
     /// Bytes wait for whoever reads stdout, or no longer do.
     Blocked(bool),
     /// Lines are lost.
@@ -74,13 +78,22 @@ pub enum LogNews {
     Denied(Failure),
     /// No more will be read.
     Done {
-        /// Whether the end is proven.
+        /// Whether it is whole.
         complete: Complete,
-        /// Whole lines passed on.
-        lines: u64,
-        /// Bytes passed on.
-        bytes: u64,
+        /// How much it was.
+        counts: Counts,
     },
+}
+
+/// How much of a log was read by now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Whole lines passed on.
+    pub lines: u64,
+    /// Bytes passed on, without time stamps.
+    pub bytes: u64,
+    /// Streams opened again because one had broken off.
+    pub reconnects: u32,
 }
 
 /// What a delete request came to.
@@ -127,14 +140,12 @@ pub enum Action {
     },
     /// Read a log from its beginning and to its end.
     Follow(LogSource),
-    /// What the status says now of a container whose log is being read.
+    /// What is known now of a container whose log is being read.
     Life {
         /// The log.
         stream: StreamId,
-        /// Whether it still grows.
-        life: Life,
-        /// It is the attempt before the current one (`previous=true`).
-        previous: bool,
+        /// How to read it.
+        state: LogState,
     },
     /// Delete the Job with this UID.
     Delete {
@@ -160,14 +171,22 @@ pub struct LogSource {
     pub stream: StreamId,
     /// The pod's name.
     pub pod: String,
+    /// The pod's UID.
+    pub pod_uid: String,
     /// The container's name.
     pub container: String,
     /// Its ID, which tells one attempt from the next.
     pub container_id: String,
     /// See [`Action::Life`].
-    pub previous: bool,
-    /// See [`Action::Life`].
-    pub life: Life,
+    pub state: LogState,
+    /// What of it is to be read.
+    pub start: Start,
+    /// The kubelet may start the container again under the same name.
+    pub restarts: bool,
+    /// When it started, in seconds since 1970 on the node's clock, if it was not seen to start.
+    pub late: Option<i64>,
+    /// Every line says whose it is.
+    pub prefixed: bool,
 }
 
 /// How a run ended.
@@ -179,6 +198,8 @@ pub struct Ended {
     pub job: Option<JobView>,
     /// What became of it.
     pub cleanup: Cleanup,
+    /// Its pods, as far as they were seen, and their logs.
+    pub pods: Vec<PodRecord>,
 }
 
 /// What became of the Job.
@@ -203,10 +224,14 @@ pub struct Plan {
     pub namespace: String,
     /// Its run id.
     pub run_id: String,
-    /// Containers of the manifest as sent; others were added by the cluster and are not shown.
-    pub shown: Vec<String>,
+    /// What is done with the Job.
+    pub task: Task,
+    /// What is shown of its logs.
+    pub logs: LogPlan,
     /// Whether to delete the Job at the end.
     pub delete: DeletePolicy,
+    /// A success with known gaps in its logs has an exit code of its own.
+    pub fail_on_log_gap: bool,
     /// Time for the whole run.
     pub timeout: Option<Duration>,
     /// Time to get the Job made.
@@ -215,6 +240,30 @@ pub struct Plan {
     pub outage_budget: Duration,
     /// Seed of the spread of retries.
     pub seed: u64,
+}
+
+/// What is done with the Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Task {
+    /// It is created, and deleted by policy.
+    Run,
+    /// One that exists is followed: never deleted, never marked.
+    Attach,
+}
+
+/// What is shown of the Job's logs.
+#[derive(Debug, Clone)]
+pub struct LogPlan {
+    /// Which.
+    pub choice: Choice,
+    /// The containers of the manifest as sent; `None` takes those of the Job.
+    pub declared: Option<Vec<Declared>>,
+    /// When lines say whose they are.
+    pub prefix: Prefix,
+    /// Streams that stay open at once. Logs beyond it are read in turn.
+    pub streams: usize,
+    /// What is read of containers that had started before kjo looked first.
+    pub start: Start,
 }
 
 /// When to delete the Job.

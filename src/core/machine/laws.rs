@@ -103,7 +103,7 @@ proptest! {
                     0 => Input::Pods(Seen::One(ended(6))),
                     1 => Input::Job(Seen::One(failed())),
                     2 => done(0),
-                    _ => Input::Log(StreamId(0), LogNews::Progress),
+                    _ => Input::Log(StreamId(0), LogNews::Progress(Counts::default())),
                 });
             }
         }

@@ -4,6 +4,7 @@
 //! Creating ──► Following ──► Ending ──► (finished)
 //!     └──────────────────────▲
 //! ```
+//! - *Attaching* (`attaching.rs`), in place of creating: a Job that exists is read.
 //! - *Creating* (`creating.rs`): the create request, its retries, and the question whether a lost one
 //!   took effect.
 //! - *Following* (`following.rs`): the Job and its pods are watched, logs are read, until a verdict.
@@ -12,19 +13,22 @@
 //! A verdict, once given, never changes; nothing is deleted without the UID that was seen; whatever
 //! happens, the run ends with [`Action::Finish`].
 
+mod attaching;
 mod creating;
 mod ending;
 mod following;
 mod io;
+mod logs;
 mod pods;
 
 use std::time::Duration;
 
 pub use io::{
-    Action, Cleanup, DeletePolicy, Deletion, Ended, Input, LogNews, LogSource, Plan, Propagation, Seen, StreamId,
+    Action, Cleanup, Counts, DeletePolicy, Deletion, Ended, Input, LogNews, LogPlan, LogSource, Plan, Propagation,
+    Seen, StreamId, Task,
 };
 
-use self::{creating::Creating, ending::Ending, following::Following, pods::Pods};
+use self::{attaching::Attaching, creating::Creating, ending::Ending, following::Following, pods::Pods};
 use super::{
     backoff::Jitter,
     job::JobView,
@@ -56,6 +60,7 @@ pub struct Machine {
 #[derive(Debug)]
 enum Stage {
     Creating(Creating),
+    Attaching(Attaching),
     Following(Following),
     Ending(Ending),
     Over,
@@ -66,17 +71,26 @@ impl Machine {
     #[must_use]
     pub fn start(plan: Plan, now: Duration) -> (Self, Vec<Action>) {
         let mut jitter = Jitter::new(plan.seed);
-        let creating = Creating::new(&plan, now, jitter.fork());
+        let (stage, first) = match plan.task {
+            Task::Run => {
+                let creating = Creating::new(&plan, now, jitter.fork());
+                (Stage::Creating(creating), Action::Create)
+            }
+            Task::Attach => {
+                let attaching = Attaching::new(&plan, now, jitter.fork());
+                (Stage::Attaching(attaching), Action::ReadJob)
+            }
+        };
         let machine = Self {
+            pods: Pods::new(plan.logs.clone()),
             plan,
             jitter,
             job: None,
-            pods: Pods::default(),
-            stage: Stage::Creating(creating),
+            stage,
             stopped: None,
             leaving: false,
         };
-        (machine, vec![Action::Create])
+        (machine, vec![first])
     }
 
     /// When [`Input::Due`] is wanted, and for what: the reason is for logs and tests.
@@ -84,6 +98,7 @@ impl Machine {
     pub fn due(&self) -> Option<(Duration, &'static str)> {
         let stage = match &self.stage {
             Stage::Creating(creating) => creating.due(),
+            Stage::Attaching(attaching) => Some(attaching.due()),
             Stage::Following(following) => following.due(&self.plan),
             Stage::Ending(ending) => ending.due(&self.pods),
             Stage::Over => return None,
@@ -91,7 +106,7 @@ impl Machine {
         let timeout = match &self.stage {
             Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
             // Creating has it in its own limit, so that a request under way is not left alone.
-            Stage::Creating(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
         };
         let stopped = self.stopped.map(|(_, by)| (by, "signal"));
         [stage, timeout, stopped].into_iter().flatten().min()
@@ -107,6 +122,7 @@ impl Machine {
         }
         match self.stage {
             Stage::Creating(_) => self.creating(input, now),
+            Stage::Attaching(_) => self.attaching(input, now),
             Stage::Following(_) => self.following(input, now),
             Stage::Ending(_) => self.ending(input, now),
             Stage::Over => Vec::new(),
@@ -127,6 +143,7 @@ impl Machine {
         self.stopped = Some((signal, now + SIGNAL_BUDGET));
         match self.stage {
             Stage::Creating(_) => self.stop_creating(signal),
+            Stage::Attaching(_) => self.finish(interrupted(signal), Cleanup::Nothing),
             Stage::Following(_) => self.conclude(interrupted(signal), now),
             Stage::Ending(_) => self.hurry(now),
             Stage::Over => Vec::new(),
@@ -142,6 +159,7 @@ impl Machine {
                 verdict,
                 job: self.job.clone(),
                 cleanup,
+                pods: self.pods.records(),
             })),
         ]
     }

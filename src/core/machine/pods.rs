@@ -1,51 +1,52 @@
-//! The pods of the Job as far as they were ever seen, and the logs to be read of them.
+//! The pods of the Job as far as they were ever seen.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::io::{Action, LogSource, StreamId};
+use super::{LogPlan, io::Action, logs::Logs};
 use crate::core::{
     blame::Evidence,
-    log::follow::Life,
     notice::Notice,
-    pod::{ContainerKind, ContainerView, PodView, State},
+    pod::{ContainerKind, ContainerView, PodView, State, Termination},
+    record::{AttemptRecord, ContainerRecord, PodRecord},
 };
 
 /// Waiting reasons that every pod passes through.
 const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
 
 /// What is known of the pods. Kubernetes deletes evidence; this keeps it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Pods {
     tracked: BTreeMap<String, Tracked>,
-    streams: BTreeMap<StreamId, Stream>,
-    by_container: BTreeMap<String, StreamId>,
+    /// Their logs.
+    pub(super) logs: Logs,
 }
 
 #[derive(Debug, Default)]
 struct Tracked {
     evidence: Evidence,
     gone: bool,
+    /// All terminations that were ever seen, by container name and in the order of their coming.
+    ended: Vec<(String, Termination)>,
     /// The last trouble that was told, so that only changes are.
     told: Option<Notice>,
     /// Failed container IDs that were told.
     told_failures: BTreeSet<String>,
 }
 
-#[derive(Debug)]
-struct Stream {
-    source: LogSource,
-    pod_uid: String,
-    done: bool,
-    /// Its bytes wait for whoever reads stdout.
-    blocked: bool,
-}
-
 impl Pods {
+    pub(super) fn new(logs: LogPlan) -> Self {
+        Self {
+            tracked: BTreeMap::new(),
+            logs: Logs::new(logs),
+        }
+    }
+
     /// Takes a pod as it is now. Strangers (other owners) are left out.
-    pub(super) fn saw(&mut self, mut pod: PodView, job_uid: &str, shown: &[String]) -> Vec<Action> {
+    pub(super) fn saw(&mut self, mut pod: PodView, job_uid: &str) -> Vec<Action> {
         if pod.owner_uid.as_deref() != Some(job_uid) {
             return Vec::new();
         }
+        let known = self.tracked.contains_key(&pod.uid);
         let tracked = self.tracked.entry(pod.uid.clone()).or_default();
         if let Some(first) = tracked.evidence.pod.asked_to_go {
             pod.asked_to_go = Some(first);
@@ -57,7 +58,8 @@ impl Pods {
                 .ended_before_asked
                 .extend(ended.map(|t| t.id.clone()).filter(|id| !id.is_empty()));
         }
-        tracked.evidence.pod = pod.clone();
+        let before = std::mem::replace(&mut tracked.evidence.pod, pod.clone());
+        tracked.remember(&pod);
         let mut actions: Vec<Action> = trouble(&pod)
             .filter(|notice| tracked.told.as_ref() != Some(notice))
             .map(|notice| {
@@ -67,9 +69,7 @@ impl Pods {
             .into_iter()
             .collect();
         actions.extend(failures(&pod, &mut tracked.told_failures).map(Action::Say));
-        for container in pod.containers.iter().filter(|c| shown.contains(&c.name)) {
-            actions.extend(self.logs_of(&pod, container));
-        }
+        actions.extend(self.logs.of_pod(&pod, known.then_some(&before)));
         actions
     }
 
@@ -79,11 +79,7 @@ impl Pods {
             return Vec::new();
         };
         tracked.gone = true;
-        let mut actions = Vec::new();
-        for stream in self.streams.values_mut().filter(|s| s.pod_uid == uid) {
-            actions.extend(stream.now(Life::Gone, stream.source.previous));
-        }
-        actions
+        self.logs.gone(uid)
     }
 
     /// A list is the whole truth: pods that are not in it are gone.
@@ -97,32 +93,6 @@ impl Pods {
         missing.iter().flat_map(|uid| self.gone(uid)).collect()
     }
 
-    /// No more will be read of this log.
-    pub(super) fn log_done(&mut self, stream: StreamId) {
-        if let Some(stream) = self.streams.get_mut(&stream) {
-            stream.done = true;
-        }
-    }
-
-    /// A log waits for whoever reads stdout, or no longer does.
-    pub(super) fn log_blocked(&mut self, stream: StreamId, blocked: bool) {
-        if let Some(stream) = self.streams.get_mut(&stream) {
-            stream.blocked = blocked;
-        }
-    }
-
-    /// What keeps logs from being read is whoever reads stdout.
-    pub(super) fn blocked(&self) -> bool {
-        self.streams.values().any(|s| s.blocked && !s.done)
-    }
-
-    /// Pod and container of a log.
-    pub(super) fn whose(&self, stream: StreamId) -> (String, String) {
-        self.streams
-            .get(&stream)
-            .map_or_else(Default::default, |s| (s.source.pod.clone(), s.source.container.clone()))
-    }
-
     /// What the verdict is made from.
     pub(super) fn evidence(&self) -> Vec<Evidence> {
         self.tracked.values().map(|t| t.evidence.clone()).collect()
@@ -130,7 +100,7 @@ impl Pods {
 
     /// Every log is read to its end, and no container is known to run.
     pub(super) fn drained(&self) -> bool {
-        self.streams.values().all(|s| s.done) && !self.alive().any(running)
+        self.logs.read() && !self.alive().any(running)
     }
 
     /// Pods that ended or went, as against the Job's own count.
@@ -139,17 +109,6 @@ impl Pods {
             .values()
             .filter(|t| t.gone || t.evidence.pod.finished())
             .count()
-    }
-
-    /// Names of pods whose logs are still being read.
-    pub(super) fn reading(&self) -> Vec<String> {
-        let names: BTreeSet<&String> = self
-            .streams
-            .values()
-            .filter(|s| !s.done)
-            .map(|s| &s.source.pod)
-            .collect();
-        names.into_iter().cloned().collect()
     }
 
     /// Names of pods that exist and have not ended.
@@ -170,74 +129,69 @@ impl Pods {
         self.tracked.values().filter(|t| !t.gone).map(|t| &t.evidence.pod)
     }
 
-    /// Opens the logs of a container that were not known, and tells the open ones what it does now.
-    fn logs_of(&mut self, pod: &PodView, container: &ContainerView) -> Vec<Action> {
-        let (current, life) = match &container.state {
-            State::Waiting { .. } => ("", Life::Running),
-            State::Running { id } => (id.as_str(), Life::Running),
-            State::Terminated(t) => (t.id.as_str(), Life::Ended),
-        };
-        // A node that was lost reports no container's end, and none of them runs on.
-        let life = if pod.finished() { Life::Ended } else { life };
-        let last = container.last.as_ref().map_or("", |t| t.id.as_str());
-        let mut actions = Vec::new();
-        for (id, life, previous) in [(last, Life::Ended, true), (current, life, false)] {
-            if id.is_empty() || (previous && id == current) {
-                continue;
-            }
-            if let Some(stream) = self.by_container.get(id).and_then(|s| self.streams.get_mut(s)) {
-                actions.extend(stream.now(life, previous));
-                continue;
-            }
-            let stream = StreamId(u32::try_from(self.streams.len()).unwrap_or(u32::MAX));
-            let source = LogSource {
-                stream,
-                pod: pod.name.clone(),
-                container: container.name.clone(),
-                container_id: id.to_owned(),
-                previous,
-                life,
-            };
-            self.by_container.insert(id.to_owned(), stream);
-            self.streams.insert(
-                stream,
-                Stream {
-                    source: source.clone(),
-                    pod_uid: pod.uid.clone(),
-                    done: false,
-                    blocked: false,
-                },
-            );
-            actions.push(Action::Follow(source));
-        }
-        // Attempts before the last one are out of the API's reach.
-        let older = self.streams.values_mut().filter(|s| {
-            s.pod_uid == pod.uid
-                && s.source.container == container.name
-                && !current.is_empty()
-                && s.source.container_id != current
-                && s.source.container_id != last
-        });
-        for stream in older {
-            actions.extend(stream.now(Life::Gone, true));
-        }
-        actions
+    /// All that was seen, for the ledger and the result file: pods in the order of their names.
+    pub(super) fn records(&self) -> Vec<PodRecord> {
+        let mut records: Vec<_> = self.tracked.values().map(|t| t.record(&self.logs)).collect();
+        records.sort_by(|a, b| a.name.cmp(&b.name));
+        records
     }
 }
 
-impl Stream {
-    /// Tells the log's reader what its container does now, if that is news.
-    fn now(&mut self, life: Life, previous: bool) -> Option<Action> {
-        if self.done || (self.source.life >= life && self.source.previous == previous) {
-            return None;
+impl Tracked {
+    /// Keeps terminations that the status will forget.
+    fn remember(&mut self, pod: &PodView) {
+        for container in &pod.containers {
+            for t in container.terminations() {
+                let known = self.ended.iter_mut().find(|(name, known)| {
+                    *name == container.name && known.id == t.id && known.finished_at == t.finished_at
+                });
+                match known {
+                    Some((_, known)) => *known = t.clone(),
+                    None => self.ended.push((container.name.clone(), t.clone())),
+                }
+            }
         }
-        self.source.life = self.source.life.max(life);
-        self.source.previous = previous;
-        Some(Action::Life {
-            stream: self.source.stream,
-            life: self.source.life,
-            previous,
-        })
+    }
+
+    fn record(&self, logs: &Logs) -> PodRecord {
+        let pod = &self.evidence.pod;
+        let containers = pod.containers.iter().map(|container| {
+            let ended = self.ended.iter().filter(|(name, _)| *name == container.name);
+            let mut attempts: Vec<_> = ended.map(|(_, t)| attempt_of(t, logs)).collect();
+            if let State::Running { id, started_at } = &container.state {
+                attempts.push(AttemptRecord {
+                    exit_code: None,
+                    signal: None,
+                    reason: String::new(),
+                    started_at: *started_at,
+                    finished_at: None,
+                    log: logs.record(id),
+                });
+            }
+            ContainerRecord {
+                name: container.name.clone(),
+                kind: container.kind,
+                attempts,
+            }
+        });
+        PodRecord {
+            name: pod.name.clone(),
+            uid: pod.uid.clone(),
+            node: pod.node.clone(),
+            index: pod.index,
+            containers: containers.collect(),
+        }
+    }
+}
+
+fn attempt_of(t: &Termination, logs: &Logs) -> AttemptRecord {
+    AttemptRecord {
+        exit_code: Some(t.exit_code),
+        signal: t.signal,
+        reason: t.reason.clone(),
+        started_at: t.started_at,
+        finished_at: t.finished_at,
+        log: logs.record(&t.id),
     }
 }
 

@@ -146,7 +146,10 @@ fn a_pod_of_somebody_else_is_not_read() {
 #[test]
 fn every_attempt_has_a_log_of_its_own() {
     let mut run = Run::streaming(plan());
-    let mut restarted = pod(State::Running { id: "c://2".into() });
+    let mut restarted = pod(State::Running {
+        id: "c://2".into(),
+        started_at: None,
+    });
     restarted.containers[0].last = Some(Termination {
         id: "c://1".into(),
         exit_code: 1,
@@ -158,13 +161,13 @@ fn every_attempt_has_a_log_of_its_own() {
         .log
         .iter()
         .filter_map(|a| match a {
-            Action::Follow(source) => Some((source.container_id.as_str(), source.previous)),
+            Action::Follow(source) => Some((source.container_id.as_str(), source.state.previous)),
             _ => None,
         })
         .collect();
     assert_eq!(followed, [("c://1", false), ("c://2", false)]);
     assert_eq!(
-        run.count(|a| matches!(a, Action::Life { previous: true, .. })),
+        run.count(|a| matches!(a, Action::Life { state, .. } if state.previous)),
         1,
         "the first attempt is the previous one now"
     );

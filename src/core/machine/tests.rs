@@ -8,7 +8,11 @@ use crate::core::{
     exit,
     failure::{Failure, Status},
     job::{Condition, ConditionKind},
-    log::follow::{Complete, Life},
+    log::{
+        choice::{Choice, Declared, Prefix},
+        follow::{Complete, Life, Start},
+    },
+    notice::LogNotice,
     pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
 };
 
@@ -19,12 +23,27 @@ fn plan() -> Plan {
         job: "etl-x".into(),
         namespace: "team".into(),
         run_id: "r1".into(),
-        shown: vec!["main".into()],
+        task: Task::Run,
+        logs: log_plan(),
+        fail_on_log_gap: false,
         delete: DeletePolicy::OnSuccess,
         timeout: None,
         connect_timeout: Duration::from_secs(30),
         outage_budget: Duration::from_secs(900),
         seed: 1,
+    }
+}
+
+fn log_plan() -> LogPlan {
+    LogPlan {
+        choice: Choice::default(),
+        declared: Some(vec![Declared {
+            name: "main".into(),
+            init: false,
+        }]),
+        prefix: Prefix::Auto,
+        streams: 200,
+        start: Start::Beginning,
     }
 }
 
@@ -79,13 +98,17 @@ fn pod(state: State) -> PodView {
             kind: ContainerKind::Main,
             state,
             last: None,
+            restarts: false,
         }],
         ..PodView::default()
     }
 }
 
 fn running() -> PodView {
-    pod(State::Running { id: "c://1".into() })
+    pod(State::Running {
+        id: "c://1".into(),
+        started_at: None,
+    })
 }
 
 fn ended(exit_code: i32) -> PodView {
@@ -109,8 +132,7 @@ fn done(stream: u32) -> Input {
         StreamId(stream),
         LogNews::Done {
             complete: Complete::Yes,
-            lines: 1,
-            bytes: 1,
+            counts: Counts::default(),
         },
     )
 }
@@ -248,11 +270,15 @@ fn a_drain_that_does_not_end_is_given_up_and_told() {
     let mut run = Run::streaming(plan());
     run.input(Input::Pods(Seen::One(ended(0))))
         .input(Input::Job(Seen::One(complete())));
-    run.pass(29).input(Input::Log(StreamId(0), LogNews::Progress));
+    run.pass(29)
+        .input(Input::Log(StreamId(0), LogNews::Progress(Counts::default())));
     run.pass(29);
     assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0);
     run.pass(2);
-    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::DrainGivenUp { .. }))), 1);
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::Log(LogNotice::GivenUp { .. })))),
+        1
+    );
     run.input(Input::Flushed(None))
         .input(Input::Deleted(Ok(Deletion::Gone)));
     assert_eq!(run.code(), 0);
@@ -434,7 +460,10 @@ fn a_log_that_waits_for_its_reader_is_not_given_up() {
     run.input(Input::Log(StreamId(0), LogNews::Blocked(false))).pass(29);
     assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0);
     run.input(done(0));
-    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::DrainGivenUp { .. }))), 0);
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::Log(LogNotice::GivenUp { .. })))),
+        0
+    );
 }
 
 #[test]
@@ -505,12 +534,15 @@ fn the_log_of_a_lost_node_is_not_waited_for() {
         ..running()
     };
     run.input(Input::Pods(Seen::One(lost)));
-    let ended = |a: &Action| matches!(a, Action::Life { life: Life::Ended, .. });
+    let ended = |a: &Action| matches!(a, Action::Life { state, .. } if state.life == Life::Ended);
     assert_eq!(run.count(ended), 1);
 }
 
 #[path = "scenes.rs"]
 mod scenes;
+
+#[path = "log_scenes.rs"]
+mod log_scenes;
 
 #[path = "laws.rs"]
 mod laws;

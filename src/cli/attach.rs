@@ -1,0 +1,144 @@
+//! `kjo attach`: follow a Job that exists. Never deletes it, never changes it.
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{
+    args::ClusterArgs,
+    log_flags::LogArgs,
+    run,
+    settings::{self, Env},
+};
+use crate::{
+    cluster,
+    core::{
+        exit,
+        log::follow::Start,
+        machine::{DeletePolicy, Plan, Task},
+        notice::Notice,
+    },
+    driver::{self, Shell},
+    plane::Output,
+    report::{self, Reporter, result::ResultFile},
+    signals,
+    spec::Refusal,
+};
+
+/// `kjo attach`.
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// The Job's name
+    #[arg(value_name = "NAME")]
+    pub name: String,
+
+    /// Begin with the last N lines of each log instead of its first
+    #[arg(long, value_name = "N", help_heading = "Logs", conflicts_with = "since_attach",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub tail: Option<u64>,
+
+    /// Show only what is written from now on
+    #[arg(long, help_heading = "Logs")]
+    pub since_attach: bool,
+
+    /// What is shown.
+    #[command(flatten)]
+    pub logs: LogArgs,
+
+    /// Stop waiting after this long (90s, 30m, 2h); the Job runs on
+    #[arg(long, value_name = "DURATION", help_heading = "Time", value_parser = crate::core::duration::parse)]
+    pub timeout: Option<std::time::Duration>,
+
+    /// How long to try to find the Job while the API server is out of reach
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30s",
+          value_parser = crate::core::duration::parse)]
+    pub connect_timeout: std::time::Duration,
+
+    /// How long the API server may be out of reach later
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "15m",
+          value_parser = crate::core::duration::parse)]
+    pub outage_budget: std::time::Duration,
+
+    /// Write outcome, exit code and the Job's pods to this file, as JSON
+    #[arg(long, value_name = "FILE", help_heading = "At the end")]
+    pub result_file: Option<PathBuf>,
+
+    /// Where the Job is.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Attaches, and returns the exit code.
+pub async fn attach(args: AttachArgs, env: Env<'_>, started: Instant) -> u8 {
+    let reporter = Reporter::stderr();
+    let code = run::recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
+        attempt(args, env, started, &reporter, result).await
+    })
+    .await;
+    reporter.flush().await;
+    code
+}
+
+async fn attempt(
+    args: AttachArgs,
+    env: Env<'_>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &mut ResultFile,
+) -> Result<u8, Refusal> {
+    // Before any handler is installed: what was ignored from the start stays ignored.
+    let status = fs::read_to_string("/proc/self/status").ok();
+    if args.cluster.sandbox {
+        return Err(Refusal::new(
+            "--sandbox starts a cluster for one run, which has no Job to attach to",
+            "leave --sandbox out",
+        ));
+    }
+    let start = match (args.tail, args.since_attach) {
+        (_, true) => Start::Now,
+        (Some(lines), false) => Start::Tail(lines),
+        (None, false) => Start::Beginning,
+    };
+    let namespace = settings::given("-n", args.cluster.namespace.clone())?;
+    let target = settings::cluster(args.cluster, env)?;
+    let connection = target.find().await?;
+    let namespace = namespace.unwrap_or_else(|| connection.namespace.clone());
+    let cluster = cluster::connect(&connection, &namespace)?.renewed_from(target);
+    let signals = signals::listen(status.as_deref()).map_err(|e| run::no_signals(&e))?;
+    result.about(&namespace, None);
+    reporter.say(&Notice::Target {
+        server: connection.server.clone(),
+        namespace: namespace.clone(),
+    });
+    let plan = Plan {
+        job: args.name.clone(),
+        namespace,
+        run_id: String::new(),
+        task: Task::Attach,
+        logs: args.logs.plan(None, start),
+        fail_on_log_gap: args.logs.fail_on_log_gap,
+        delete: DeletePolicy::Never,
+        timeout: args.timeout,
+        connect_timeout: args.connect_timeout,
+        outage_budget: args.outage_budget,
+        seed: u64::from_le_bytes(run::random()?),
+    };
+    let (output, pieces) = Output::new();
+    report::stdout(pieces, args.logs.log_spool);
+    let shell = Shell {
+        cluster: cluster.clone(),
+        // Never sent.
+        job: serde_json::Value::Null,
+        name: args.name,
+        timestamps: args.logs.timestamps,
+        output,
+        reporter,
+        result,
+    };
+    let ended = driver::drive(plan, shell, signals, started).await;
+    if let Err(e) = result.ended(&ended, cluster.requests()) {
+        reporter.say(&Notice::result_file(result.path(), &e));
+    }
+    Ok(exit::code(&ended.verdict))
+}

@@ -1,0 +1,111 @@
+//! What is known of the pods and their logs at the end: the ledger on stderr, and the result file's
+//! `pods`.
+
+use jiff::Timestamp;
+
+use super::pod::ContainerKind;
+
+/// A pod of the Job, as far as it was ever seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PodRecord {
+    /// Its name.
+    pub name: String,
+    /// Its UID.
+    pub uid: String,
+    /// The node it ran on; empty if none was found.
+    pub node: String,
+    /// The completion index of an Indexed Job.
+    pub index: Option<u32>,
+    /// Its containers, in the order of the spec, init containers first.
+    pub containers: Vec<ContainerRecord>,
+}
+
+/// A container, over all its attempts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContainerRecord {
+    /// Its name.
+    pub name: String,
+    /// Where it stands in the pod's life.
+    pub kind: ContainerKind,
+    /// What was seen of it, earliest first.
+    pub attempts: Vec<AttemptRecord>,
+}
+
+/// One start of a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptRecord {
+    /// Its exit code, if it was seen to end.
+    pub exit_code: Option<i32>,
+    /// The signal that ended it, where the runtime says so.
+    pub signal: Option<i32>,
+    /// For example `OOMKilled`; empty while it runs.
+    pub reason: String,
+    /// `startedAt`.
+    pub started_at: Option<Timestamp>,
+    /// `finishedAt`.
+    pub finished_at: Option<Timestamp>,
+    /// Its log, if that was to be read.
+    pub log: Option<LogRecord>,
+}
+
+/// How much of a log was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct LogRecord {
+    /// Whole lines passed on.
+    pub lines: u64,
+    /// Bytes passed on, without time stamps.
+    pub bytes: u64,
+    /// Times at which lines are known to be missing.
+    pub gaps: u32,
+    /// Streams opened again because one had broken off.
+    pub reconnects: u32,
+    /// Both its beginning and its end were read, as far as can be told.
+    pub proven: bool,
+}
+
+/// Whether a log is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wholeness {
+    /// Every line came.
+    Complete,
+    /// Lines are known to be missing.
+    Gap,
+    /// The API could not tell.
+    Unproven,
+}
+
+impl LogRecord {
+    /// Whether the log is whole.
+    #[must_use]
+    pub fn wholeness(&self) -> Wholeness {
+        match (self.gaps, self.proven) {
+            (0, true) => Wholeness::Complete,
+            (0, false) => Wholeness::Unproven,
+            _ => Wholeness::Gap,
+        }
+    }
+}
+
+impl Wholeness {
+    /// The word of the result file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "yes",
+            Self::Gap => "gap",
+            Self::Unproven => "unproven",
+        }
+    }
+}
+
+/// Gaps in all these logs together.
+#[must_use]
+pub fn gaps(pods: &[PodRecord]) -> u32 {
+    logs(pods).map(|log| log.gaps).sum()
+}
+
+/// All logs of these pods.
+pub fn logs(pods: &[PodRecord]) -> impl Iterator<Item = &LogRecord> {
+    let attempts = pods.iter().flat_map(|pod| &pod.containers).flat_map(|c| &c.attempts);
+    attempts.filter_map(|attempt| attempt.log.as_ref())
+}

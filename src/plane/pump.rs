@@ -1,0 +1,184 @@
+//! From one stream's body through the cursor to the writer.
+
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
+use kube::client::Body;
+use tokio::{sync::watch, time::Instant};
+
+use super::{lines::Lines, output::Pen, waiting::silence};
+use crate::core::{
+    failure::Failure,
+    log::{
+        cursor::Cursor,
+        follow::{Complete, End, LogState},
+    },
+    machine::{Counts, LogNews},
+};
+
+/// A stdout that takes nothing for this long is told: a log that waits for its reader is not silent.
+const BLOCKED_AFTER: Duration = Duration::from_secs(1);
+
+/// Progress is told at most this often.
+const PROGRESS_EVERY: Duration = Duration::from_millis(500);
+
+/// How much of a log was read, as its reader goes on.
+#[derive(Debug, Clone, Default)]
+pub struct Read(Arc<Amounts>);
+
+#[derive(Debug, Default)]
+struct Amounts {
+    lines: AtomicU64,
+    bytes: AtomicU64,
+    reconnects: AtomicU32,
+}
+
+impl Read {
+    /// So much by now.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        Counts {
+            lines: self.0.lines.load(Ordering::Relaxed),
+            bytes: self.0.bytes.load(Ordering::Relaxed),
+            reconnects: self.0.reconnects.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn reconnected(&self, times: u32) {
+        self.0.reconnects.store(times, Ordering::Relaxed);
+    }
+
+    fn took(&self, cursor: &Cursor) {
+        self.0.lines.store(cursor.lines(), Ordering::Relaxed);
+        self.0.bytes.store(cursor.bytes(), Ordering::Relaxed);
+    }
+}
+
+/// A log on its way to stdout.
+pub(super) struct Log<T: Fn(LogNews)> {
+    pub(super) cursor: Cursor,
+    pub(super) counts: Read,
+    pub(super) tell: T,
+    lines: Lines,
+    pen: Pen,
+    told: Option<Instant>,
+}
+
+impl<T: Fn(LogNews)> Log<T> {
+    pub(super) fn new(prefix: Option<Vec<u8>>, timestamps: bool, pen: Pen, counts: Read, tell: T) -> Self {
+        Self {
+            cursor: Cursor::default(),
+            counts,
+            tell,
+            lines: Lines::new(prefix, timestamps),
+            pen,
+            told: None,
+        }
+    }
+
+    /// Reads one stream to its end. `check`, where there is one, tells at the first byte of a log of
+    /// which nothing is known whether this is the right log.
+    pub(super) async fn pump(
+        &mut self,
+        body: Body,
+        state: &mut watch::Receiver<LogState>,
+        followed: bool,
+        wary: bool,
+        check: Option<impl Future<Output = Result<bool, Failure>>>,
+    ) -> End {
+        let mut chunks = body.into_data_stream();
+        self.cursor.begin(wary);
+        let mut check = check.filter(|_| self.cursor.since().is_none());
+        let end = loop {
+            let next = async {
+                tokio::select! {
+                    chunk = chunks.next() => Some(chunk),
+                    () = silence(state, followed) => None,
+                }
+            };
+            let chunk: Bytes = match self.giving_way(next).await {
+                None => break End::Silent,
+                Some(None) => break End::Eof,
+                Some(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
+                Some(Some(Ok(chunk))) => chunk,
+            };
+            if let Some(check) = check.take() {
+                match check.await {
+                    Ok(true) => {}
+                    Ok(false) => break End::Stranger,
+                    Err(failure) => break End::Failed(failure),
+                }
+            }
+            self.cursor.feed(&chunk, &mut self.lines);
+            if self.cursor.stranger() {
+                break End::Stranger;
+            }
+            self.pass_on().await;
+            if self.told.is_none_or(|at| at.elapsed() >= PROGRESS_EVERY) {
+                self.told = Some(Instant::now());
+                (self.tell)(LogNews::Progress(self.counts.counts()));
+            }
+        };
+        // An API server whose own connection to the kubelet breaks ends the stream in good order, amid a
+        // line. Only a log that was read at one go ends where it ends.
+        self.cursor.end(end == End::Eof && !followed, &mut self.lines);
+        self.pass_on().await;
+        end
+    }
+
+    /// Waits for something, and lets others write meanwhile if this log has begun a line and they want
+    /// to.
+    pub(super) async fn giving_way<F: Future>(&mut self, waited_for: F) -> F::Output {
+        let mut waited_for = pin!(waited_for);
+        loop {
+            tokio::select! {
+                biased;
+                come = &mut waited_for => return come,
+                () = self.pen.overdue() => {
+                    if let Some(end) = self.lines.interrupted() {
+                        self.pen.write(end, false).await;
+                    }
+                    self.pen.give_way();
+                }
+            }
+        }
+    }
+
+    /// Hands what is ready to the writer, and what is to be told to the driver.
+    async fn pass_on(&mut self) {
+        if let Some((bytes, unfinished)) = self.lines.take() {
+            let mut write = pin!(self.pen.write(bytes, unfinished));
+            if tokio::time::timeout(BLOCKED_AFTER, &mut write).await.is_err() {
+                (self.tell)(LogNews::Blocked(true));
+                write.await;
+                (self.tell)(LogNews::Blocked(false));
+            }
+        }
+        self.counts.took(&self.cursor);
+        for text in self.lines.take_diagnostics() {
+            (self.tell)(LogNews::Kubelet(text));
+        }
+        if let Some(gap) = self.cursor.take_gap() {
+            (self.tell)(LogNews::Gap(gap));
+        }
+    }
+
+    /// No more will be read.
+    pub(super) async fn close(mut self, complete: Complete) {
+        self.lines.close();
+        self.pass_on().await;
+        (self.tell)(LogNews::Done {
+            complete,
+            counts: self.counts.counts(),
+        });
+    }
+}
