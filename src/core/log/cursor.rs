@@ -42,10 +42,19 @@ struct Stream {
     resumed_head: bool,
     /// It has brought a word of the kubelet.
     spoke: bool,
+    whose: Whose,
+}
+
+/// Whose log a stream brings: it is asked for by names, and a container's next attempt has the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Whose {
+    /// The one that was asked for.
+    #[default]
+    Ours,
     /// If it does not go on where the last one ended, it is another log's.
-    wary: bool,
-    /// It is another log's: nothing of it is taken.
-    stranger: bool,
+    Doubted,
+    /// Another log's: nothing of it is taken.
+    Strangers,
 }
 
 /// What the bytes up to the next newline are.
@@ -144,7 +153,7 @@ impl Cursor {
     /// This stream has brought another log, and nothing of it was taken.
     #[must_use]
     pub fn stranger(&self) -> bool {
-        self.stream.stranger
+        self.stream.whose == Whose::Strangers
     }
 
     /// A stream begins that was asked for from [`Self::since`]. With `wary` one that does not go on where
@@ -154,7 +163,7 @@ impl Cursor {
         self.line = Line::Head(Vec::new());
         self.stream = Stream {
             resumed_head: self.memory.replaying(),
-            wary,
+            whose: if wary { Whose::Doubted } else { Whose::Ours },
             ..Stream::default()
         };
     }
@@ -174,7 +183,7 @@ impl Cursor {
 
     /// Takes the next bytes of the stream.
     pub fn feed(&mut self, mut chunk: &[u8], sink: &mut impl Sink) {
-        while !chunk.is_empty() && !self.stream.stranger {
+        while !chunk.is_empty() && !self.stranger() {
             chunk = match &mut self.line {
                 Line::Head(_) => self.head(chunk),
                 Line::Content { .. } => self.content(chunk, sink),
@@ -295,7 +304,9 @@ impl Cursor {
             return chunk.get(end..).unwrap_or_default();
         };
         self.stream.resumed_head = false;
-        self.stream.stranger |= self.stream.wary && self.memory.since().is_none();
+        if self.stream.whose == Whose::Doubted && self.memory.since().is_none() {
+            self.stream.whose = Whose::Strangers;
+        }
         self.line = if self.memory.replaying() {
             Line::Held {
                 stamp,
@@ -380,8 +391,8 @@ impl Cursor {
     /// Decides on a held line and goes on in its middle, the newline still to come.
     fn judge(&mut self, stamp: Stamp, content: &[u8], sink: &mut impl Sink) {
         let (known, gap) = self.memory.judge(stamp, content);
-        if gap.is_some() && self.stream.wary {
-            self.stream.stranger = true;
+        if gap.is_some() && self.stream.whose == Whose::Doubted {
+            self.stream.whose = Whose::Strangers;
             self.line = Line::Skipped;
             return;
         }
