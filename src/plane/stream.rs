@@ -1,8 +1,11 @@
 //! One log: opened, read through a cursor, reopened as `core::log::follow` says, to its end.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Semaphore, watch};
+use tokio::{
+    sync::{Semaphore, watch},
+    time::Instant,
+};
 
 use super::{
     output::Pen,
@@ -13,7 +16,7 @@ use crate::{
     cluster::{Cluster, LogRequest},
     core::{
         backoff::Jitter,
-        log::follow::{Complete, End, Follow, Life, LogState, Next, Start},
+        log::follow::{Complete, End, Follow, Life, LogState, Next, Opening, Start},
         machine::{LogNews, LogSource},
     },
 };
@@ -72,10 +75,16 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     let mut follow = Follow::new(reader.jitter, source.restarts);
     let mut start = source.start;
     let mut keep_open = true;
+    let mut rest = Rest::default();
     let complete = loop {
         let now = *state.borrow_and_update();
-        if !follow.opening(now) {
-            break Complete::Unproven;
+        match follow.opening(now, rest.until_now(now.life)) {
+            Opening::Now => {}
+            Opening::After(pause_of) => {
+                log.giving_way(pause(&mut state, pause_of)).await;
+                continue;
+            }
+            Opening::Never => break Complete::Unproven,
         }
         // A stream that the server keeps open proves nothing by its end, so an ended log is not followed.
         keep_open &= now.life == Life::Running;
@@ -123,6 +132,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         };
         if brought {
             follow.progressed();
+            rest.disturbed();
         }
         if position && end == End::Eof {
             // Nothing is there that could be skipped, or it was.
@@ -130,6 +140,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             continue;
         }
         let life = state.borrow().life;
+        rest.until_now(life);
         let next = follow.ended(&end, brought, life);
         log.counts.reconnected(follow.reconnects());
         match next {
@@ -145,6 +156,25 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     }
     let complete = began(complete, &source, &log);
     log.close(complete).await;
+}
+
+/// Since when a container has been known to have ended, and its log has brought nothing.
+#[derive(Debug, Default)]
+struct Rest(Option<Instant>);
+
+impl Rest {
+    /// For how long.
+    fn until_now(&mut self, life: Life) -> Duration {
+        if life == Life::Running {
+            return Duration::ZERO;
+        }
+        self.0.get_or_insert_with(Instant::now).elapsed()
+    }
+
+    /// It has brought something just now.
+    fn disturbed(&mut self) {
+        self.0 = self.0.map(|_| Instant::now());
+    }
 }
 
 /// An end that is proven proves no beginning.

@@ -19,9 +19,11 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(300);
 /// again.
 const STATUS_LAG: Duration = Duration::from_millis(1500);
 
-/// How long a busy node may take to write what a container has left in its pipe: seen to lose the last
-/// 600 of 100,000 lines.
-const WRITING_LAG: Duration = Duration::from_millis(300);
+/// How long a node may take to write what a container has left in its pipe: containerd reports the end
+/// before its logger has copied the last of it (pkg/cri/io, `redirectLogs`), and on a busy machine the
+/// last 600 of 100,000 lines were seen to come later than that. The Job controller takes a second to tell
+/// that the Job has ended (`syncJobBatchPeriod`), so nobody waits for this.
+const WRITING_LAG: Duration = Duration::from_millis(500);
 
 /// A log that is read in turn with others is read again after this, less than the half minute that is
 /// promised.
@@ -117,12 +119,25 @@ pub enum Next {
     Done(Complete),
 }
 
+/// Whether a stream is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Opening {
+    /// It is.
+    Now,
+    /// It will be, unless the status says something new before this has passed.
+    After(Duration),
+    /// There is no log to be had: that of a pod that is gone, or of an attempt whose name now means another.
+    Never,
+}
+
 /// The state of following one log.
 #[derive(Debug)]
 pub struct Follow {
     backoff: Backoff,
     /// What the status said when the current stream was opened.
     opened_in: LogState,
+    /// How long the log had been at rest then.
+    rested: Duration,
     /// The kubelet may start the container again under the same name.
     restarts: bool,
     /// Streams opened.
@@ -150,6 +165,7 @@ impl Follow {
                 previous: false,
                 followed: true,
             },
+            rested: Duration::ZERO,
             restarts,
             opened: 0,
             reconnects: 0,
@@ -166,13 +182,21 @@ impl Follow {
         self.denied.as_ref()
     }
 
-    /// A stream is opened while the status says this. False if there is no log to be had: that of a pod
-    /// that is gone, or of an attempt whose name now means another.
+    /// A stream is to be opened while the status says this. `rested` is the time since the container was
+    /// known to have ended, and since its log last brought a byte.
     #[must_use]
-    pub fn opening(&mut self, state: LogState) -> bool {
+    pub fn opening(&mut self, state: LogState, rested: Duration) -> Opening {
+        if state.life == Life::Gone {
+            return Opening::Never;
+        }
+        // What is read for the first time is read at once, for it may go away.
+        if state.life == Life::Ended && self.opened > 0 && rested < WRITING_LAG {
+            return Opening::After(WRITING_LAG.saturating_sub(rested));
+        }
         self.opened_in = state;
+        self.rested = rested;
         self.opened += 1;
-        state.life != Life::Gone
+        Opening::Now
     }
 
     /// A stream that does not go on where the last one ended is to be taken for another attempt's.
@@ -199,7 +223,7 @@ impl Follow {
     /// A stream has ended. `brought` says whether it brought a byte that was not known, `life` what
     /// the status says now.
     pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
-        let settled = self.opened_in.life >= Life::Ended && !brought;
+        let settled = self.opened_in.life >= Life::Ended && self.rested >= WRITING_LAG && !brought;
         self.reconnects += u32::from(match end {
             End::Failed(_) | End::Vain => true,
             End::Eof => life == Life::Running && self.opened_in.followed,
@@ -208,9 +232,9 @@ impl Follow {
         match (end, life) {
             (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
             (_, Life::Gone) => Next::Done(Complete::Unproven),
+            // The lag of the node's writing stands before the opening.
             (End::Eof | End::Silent, Life::Ended) => Next::Open {
-                // What was still being written a moment ago may not all be in the file yet.
-                after: if brought { WRITING_LAG } else { Duration::ZERO },
+                after: Duration::ZERO,
                 follow: false,
             },
             (End::Eof, Life::Running) if !self.opened_in.followed => Next::Open {
@@ -293,12 +317,16 @@ mod tests {
     }
 
     fn opening(follow: &mut Follow, life: Life) {
+        assert_eq!(opening_after(follow, life, WRITING_LAG), Opening::Now);
+    }
+
+    fn opening_after(follow: &mut Follow, life: Life, rested: Duration) -> Opening {
         let state = LogState {
             life,
             previous: false,
             followed: true,
         };
-        assert!(follow.opening(state) || life == Life::Gone);
+        follow.opening(state, rested)
     }
 
     fn answered(code: u16) -> End {
@@ -323,7 +351,7 @@ mod tests {
         let mut f = follow();
         opening(&mut f, Life::Running);
         let settle = Next::Open {
-            after: WRITING_LAG,
+            after: Duration::ZERO,
             follow: false,
         };
         assert_eq!(f.ended(&End::Eof, true, Life::Ended), settle);
@@ -335,6 +363,19 @@ mod tests {
         );
         opening(&mut f, Life::Ended);
         assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
+    }
+
+    #[test]
+    fn a_log_may_come_later_than_the_end_of_its_container() {
+        let mut f = follow();
+        // Seen ended at first sight: it is read at once, which proves nothing.
+        assert_eq!(opening_after(&mut f, Life::Ended, Duration::ZERO), Opening::Now);
+        assert!(matches!(f.ended(&End::Eof, false, Life::Ended), Next::Open { .. }));
+        let half = WRITING_LAG / 2;
+        assert_eq!(opening_after(&mut f, Life::Ended, half), Opening::After(half));
+        opening(&mut f, Life::Ended);
+        assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
+        assert_eq!(opening_after(&mut f, Life::Gone, WRITING_LAG), Opening::Never);
     }
 
     #[test]
