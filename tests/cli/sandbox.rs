@@ -63,9 +63,13 @@ fn the_first_command_of_the_readme() {
     let said = done.stderr.replace(&format!("as user {user},"), "as user USER,");
     let said: String = said
         .lines()
-        .map(|line| match line.split_once("127.0.0.1:") {
-            Some((head, _)) => format!("{head}127.0.0.1:PORT\n"),
-            None => format!("{line}\n"),
+        .map(|line| {
+            let words = line.split(' ').map(|word| match word {
+                _ if word.starts_with("https://127.0.0.1:") => "https://127.0.0.1:PORT",
+                _ if word.starts_with("pod/") => "pod/POD",
+                _ => word,
+            });
+            words.collect::<Vec<_>>().join(" ") + "\n"
         })
         .collect();
     insta::assert_snapshot!(said);
