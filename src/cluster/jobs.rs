@@ -3,7 +3,10 @@
 use http::Method;
 use k8s_openapi::{
     List,
-    api::{batch::v1::Job, core::v1::Pod},
+    api::{
+        batch::v1::Job,
+        core::v1::{Event, Pod},
+    },
 };
 use serde_json::{Value, json};
 
@@ -12,6 +15,7 @@ use super::{
     uri::{encoded, with_query},
 };
 use crate::core::{
+    event::EventView,
     failure::Failure,
     job::JobView,
     machine::{Deletion, Propagation},
@@ -94,6 +98,14 @@ impl Cluster {
         let list: List<Pod> = decoded(self.unary(Method::GET, &uri, Vec::new()).await?.body())?;
         let version = list.metadata.resource_version.unwrap_or_default();
         Ok((list.items.iter().map(PodView::from).collect(), version))
+    }
+
+    /// The Events about this object, in the order of the server.
+    pub async fn list_events(&self, uid: &str) -> Result<Vec<EventView>, Failure> {
+        let path = format!("/api/v1/namespaces/{}/events", self.namespace);
+        let uri = with_query(&path, &[("fieldSelector", &format!("involvedObject.uid={uid}"))]);
+        let list: List<Event> = decoded(self.unary(Method::GET, &uri, Vec::new()).await?.body())?;
+        Ok(list.items.iter().map(EventView::from).collect())
     }
 
     /// The Job of this name as a list, and the version of this list.

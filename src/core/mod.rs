@@ -8,6 +8,7 @@
 pub mod backoff;
 pub mod blame;
 pub mod duration;
+pub mod event;
 pub mod exit;
 pub mod failure;
 pub mod job;

@@ -248,6 +248,7 @@ mod tests {
                     }],
                 }],
             }],
+            warnings: Vec::new(),
         };
         result.ended(&ended, 7).unwrap();
         insta::assert_snapshot!(fs::read_to_string(&path).unwrap());

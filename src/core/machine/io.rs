@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::{
+    event::EventView,
     failure::Failure,
     job::JobView,
     log::{
@@ -200,6 +201,8 @@ pub struct Ended {
     pub cleanup: Cleanup,
     /// Its pods, as far as they were seen, and their logs.
     pub pods: Vec<PodRecord>,
+    /// The last warnings among the Events of the Job and its pods, oldest first, as far as they were asked for.
+    pub warnings: Vec<EventView>,
 }
 
 /// What became of the Job.

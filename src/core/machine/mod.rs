@@ -31,6 +31,7 @@ pub use io::{
 use self::{attaching::Attaching, creating::Creating, ending::Ending, following::Following, pods::Pods};
 use super::{
     backoff::Jitter,
+    event::EventView,
     job::JobView,
     notice::Notice,
     outcome::{Outcome, Signal, Verdict},
@@ -55,6 +56,8 @@ pub struct Machine {
     stopped: Option<(Signal, Duration)>,
     /// A second signal came: only the answer to a delete request is still waited for, and briefly.
     leaving: bool,
+    /// See [`Ended::warnings`].
+    warnings: Vec<EventView>,
 }
 
 #[derive(Debug)]
@@ -89,6 +92,7 @@ impl Machine {
             stage,
             stopped: None,
             leaving: false,
+            warnings: Vec::new(),
         };
         (machine, vec![first])
     }
@@ -160,6 +164,7 @@ impl Machine {
                 job: self.job.clone(),
                 cleanup,
                 pods: self.pods.records(),
+                warnings: self.warnings.clone(),
             })),
         ]
     }
