@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::pod::ContainerKind;
+use super::{event::EventView, pod::ContainerKind};
 
 /// A pod of the Job, as far as it was ever seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +96,76 @@ impl Wholeness {
             Self::Unproven => "unproven",
         }
     }
+}
+
+/// What happened, of a run that failed: what no other line of it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailureReport {
+    /// Containers that ended with a failure, earliest first.
+    pub failed: Vec<FailedAttempt>,
+    /// The limit of the Job that ended it, in words.
+    pub limit: Option<String>,
+    /// The last warnings among its Events.
+    pub warnings: Vec<EventView>,
+}
+
+/// A container that ended with a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// Its pod.
+    pub pod: String,
+    /// The pod's node.
+    pub node: String,
+    /// Its name.
+    pub container: String,
+    /// The how many-eth start of this container in this pod, from 1.
+    pub attempt: usize,
+    /// Its exit code.
+    pub exit_code: i32,
+    /// The signal that ended it, where the runtime says so.
+    pub signal: Option<i32>,
+    /// For example `OOMKilled`.
+    pub reason: String,
+    /// Seconds from its start to its end, by the node's clock.
+    pub seconds: Option<i64>,
+}
+
+impl FailureReport {
+    /// Nothing that is not told elsewhere: a single container that failed in the ordinary way.
+    #[must_use]
+    pub fn is_dull(&self) -> bool {
+        let plain = self.failed.iter().all(|f| matches!(f.reason.as_str(), "" | "Error"));
+        self.failed.len() <= 1 && plain && self.warnings.is_empty()
+    }
+}
+
+/// The containers of these pods that failed, earliest first. Sidecars do not fail.
+#[must_use]
+pub fn failed(pods: &[PodRecord]) -> Vec<FailedAttempt> {
+    let mut failed: Vec<(Option<Timestamp>, FailedAttempt)> = Vec::new();
+    for pod in pods {
+        for container in pod.containers.iter().filter(|c| c.kind != ContainerKind::Sidecar) {
+            for (n, attempt) in container.attempts.iter().enumerate() {
+                let Some(exit_code) = attempt.exit_code.filter(|code| *code != 0) else {
+                    continue;
+                };
+                let times = attempt.started_at.zip(attempt.finished_at);
+                let failure = FailedAttempt {
+                    pod: pod.name.clone(),
+                    node: pod.node.clone(),
+                    container: container.name.clone(),
+                    attempt: n + 1,
+                    exit_code,
+                    signal: attempt.signal,
+                    reason: attempt.reason.clone(),
+                    seconds: times.map(|(from, to)| to.as_second() - from.as_second()),
+                };
+                failed.push((attempt.finished_at, failure));
+            }
+        }
+    }
+    failed.sort_by_key(|(at, _)| *at);
+    failed.into_iter().map(|(_, failure)| failure).collect()
 }
 
 /// Gaps in all these logs together.

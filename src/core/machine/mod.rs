@@ -14,12 +14,15 @@
 //! happens, the run ends with [`Action::Finish`].
 
 mod attaching;
+mod closing;
 mod creating;
 mod ending;
 mod following;
 mod io;
 mod logs;
+mod main_container;
 mod pods;
+mod starting;
 
 use std::time::Duration;
 
@@ -64,7 +67,7 @@ pub struct Machine {
 enum Stage {
     Creating(Creating),
     Attaching(Attaching),
-    Following(Following),
+    Following(Box<Following>),
     Ending(Ending),
     Over,
 }
