@@ -95,7 +95,9 @@ fn failures<'a>(
         .filter(|(_, t)| before_asked(evidence, t))
 }
 
-fn before_asked(evidence: &Evidence, termination: &Termination) -> bool {
+/// Whether this termination was seen, or happened in an earlier second, before the pod was asked to go.
+#[must_use]
+pub fn before_asked(evidence: &Evidence, termination: &Termination) -> bool {
     let Some(asked) = evidence.pod.asked_to_go else {
         return true;
     };

@@ -139,35 +139,6 @@ impl FailureReport {
     }
 }
 
-/// The containers of these pods that failed, earliest first. Sidecars do not fail.
-#[must_use]
-pub fn failed(pods: &[PodRecord]) -> Vec<FailedAttempt> {
-    let mut failed: Vec<(Option<Timestamp>, FailedAttempt)> = Vec::new();
-    for pod in pods {
-        for container in pod.containers.iter().filter(|c| c.kind != ContainerKind::Sidecar) {
-            for (n, attempt) in container.attempts.iter().enumerate() {
-                let Some(exit_code) = attempt.exit_code.filter(|code| *code != 0) else {
-                    continue;
-                };
-                let times = attempt.started_at.zip(attempt.finished_at);
-                let failure = FailedAttempt {
-                    pod: pod.name.clone(),
-                    node: pod.node.clone(),
-                    container: container.name.clone(),
-                    attempt: n + 1,
-                    exit_code,
-                    signal: attempt.signal,
-                    reason: attempt.reason.clone(),
-                    seconds: times.map(|(from, to)| to.as_second() - from.as_second()),
-                };
-                failed.push((attempt.finished_at, failure));
-            }
-        }
-    }
-    failed.sort_by_key(|(at, _)| *at);
-    failed.into_iter().map(|(_, failure)| failure).collect()
-}
-
 /// Gaps in all these logs together.
 #[must_use]
 pub fn gaps(pods: &[PodRecord]) -> u32 {

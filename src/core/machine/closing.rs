@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use super::{Action, Cleanup, Machine, Stage, Task, ending::Basis};
 use crate::core::{
-    event::EventView,
+    event::{self, EventView},
     failure::Failure,
     notice::{LogNotice, Notice},
     outcome::{Outcome, Verdict},
-    record::{self, FailureReport, PodRecord},
+    record::{self, FailureReport},
     verdict,
 };
 
@@ -126,15 +126,21 @@ impl Machine {
     }
 
     /// What happened, where more is known than other lines tell.
-    fn report(&self, verdict: &Verdict, records: &[PodRecord]) -> Option<Notice> {
+    fn report(&self, verdict: &Verdict) -> Option<Notice> {
         let failed = matches!(
             verdict.outcome,
             Outcome::Failed | Outcome::Deadline | Outcome::Infrastructure | Outcome::StartFailed
         );
+        // What the last line says already needs no saying here.
+        let said = event::steady(&verdict.message, &self.plan.job);
+        let said = |warning: &EventView| {
+            let message = warning.steady();
+            said.contains(message.strip_prefix("Error creating: ").unwrap_or(&message))
+        };
         let report = FailureReport {
-            failed: record::failed(records),
+            failed: self.pods.failed(),
             limit: self.job.as_ref().and_then(verdict::limit),
-            warnings: self.warnings.clone(),
+            warnings: self.warnings.iter().filter(|warning| !said(warning)).cloned().collect(),
         };
         (failed && !report.is_dull()).then_some(Notice::Failure(report))
     }
@@ -167,7 +173,7 @@ impl Machine {
         };
         let records = self.pods.records();
         let read_any = record::logs(&records).next().is_some();
-        let report = self.report(&verdict, &records);
+        let report = self.report(&verdict);
         let ledger = read_any.then_some(Notice::Log(LogNotice::Ledger(records)));
         let mut actions: Vec<Action> = report
             .into_iter()

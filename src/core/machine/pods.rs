@@ -6,10 +6,10 @@ use jiff::Timestamp;
 
 use super::{LogPlan, io::Action, logs::Logs};
 use crate::core::{
-    blame::Evidence,
+    blame::{self, Evidence},
     notice::Notice,
     pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
-    record::{AttemptRecord, ContainerRecord, PodRecord},
+    record::{AttemptRecord, ContainerRecord, FailedAttempt, PodRecord},
 };
 
 /// What is known of the pods. Kubernetes deletes evidence; this keeps it.
@@ -146,6 +146,14 @@ impl Pods {
         self.tracked.values().filter(|t| !t.gone).map(|t| &t.evidence.pod)
     }
 
+    /// The containers that failed by themselves, earliest first: what ended because its pod was asked to go
+    /// has not failed, and sidecars do not.
+    pub(super) fn failed(&self) -> Vec<FailedAttempt> {
+        let mut failed: Vec<_> = self.tracked.values().flat_map(Tracked::failed).collect();
+        failed.sort_by_key(|(at, _)| *at);
+        failed.into_iter().map(|(_, failure)| failure).collect()
+    }
+
     /// All that was seen, for the ledger and the result file: pods in the order of their names.
     pub(super) fn records(&self) -> Vec<PodRecord> {
         let mut records: Vec<_> = self.tracked.values().map(|t| t.record(&self.logs)).collect();
@@ -168,6 +176,32 @@ impl Tracked {
                 }
             }
         }
+    }
+
+    fn failed(&self) -> Vec<(Option<Timestamp>, FailedAttempt)> {
+        let pod = &self.evidence.pod;
+        let mut failed = Vec::new();
+        for container in working(pod) {
+            let of_container = self.ended.iter().filter(|(name, _)| *name == container.name);
+            for (n, (_, t)) in of_container.enumerate() {
+                if t.exit_code == 0 || t.reason == blame::UNKNOWN || !blame::before_asked(&self.evidence, t) {
+                    continue;
+                }
+                let times = t.started_at.zip(t.finished_at);
+                let failure = FailedAttempt {
+                    pod: pod.name.clone(),
+                    node: pod.node.clone(),
+                    container: container.name.clone(),
+                    attempt: n + 1,
+                    exit_code: t.exit_code,
+                    signal: t.signal,
+                    reason: t.reason.clone(),
+                    seconds: times.map(|(from, to)| to.as_second() - from.as_second()),
+                };
+                failed.push((t.finished_at, failure));
+            }
+        }
+        failed
     }
 
     fn record(&self, logs: &Logs) -> PodRecord {

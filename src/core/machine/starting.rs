@@ -4,7 +4,7 @@
 //! Pods tell some of it by their status. Where they do not, Events are asked for, seldom: a run that starts
 //! in the ordinary way costs no request.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use super::{Action, Machine, Plan, Stage, Task};
 use crate::core::{
@@ -274,13 +274,23 @@ impl Machine {
 
     /// Keeps the newest warnings, each once.
     pub(super) fn note_warnings(&mut self, events: &[EventView]) {
-        for event in events.iter().filter(|event| event.warning) {
-            let same = |known: &EventView| {
-                (&known.uid, &known.reason, &known.message) == (&event.uid, &event.reason, &event.message)
-            };
-            self.warnings.retain(|known| !same(known));
-            self.warnings.push(event.clone());
+        let key = |event: &EventView| (event.uid.clone(), event.reason.clone(), event.steady());
+        let mut newest: BTreeMap<_, EventView> = BTreeMap::new();
+        // An object that was looked at again tells all that it told before.
+        let looked_at = |uid: &str| events.iter().any(|event| event.uid == uid);
+        let known = self.warnings.iter().filter(|event| !looked_at(&event.uid));
+        for event in known.chain(events.iter().filter(|event| event.warning)) {
+            let kept = newest.entry(key(event)).or_insert_with(|| EventView {
+                count: 0,
+                ..event.clone()
+            });
+            let count = kept.count.saturating_add(event.count);
+            if event.last >= kept.last {
+                *kept = event.clone();
+            }
+            kept.count = count;
         }
+        self.warnings = newest.into_values().collect();
         self.warnings.sort_by_key(|event| event.last);
         let surplus = self.warnings.len().saturating_sub(WARNINGS);
         self.warnings.drain(..surplus);
