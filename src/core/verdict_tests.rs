@@ -1,6 +1,8 @@
 //! Verdicts on the status objects that a real Kubernetes 1.36 left behind (`captured.json`: each Job in its
 //! end, its pods as they were last seen).
 
+use std::fmt::Write as _;
+
 use k8s_openapi::api::{batch::v1::Job, core::v1::Pod};
 use serde::Deserialize;
 
@@ -9,7 +11,8 @@ use crate::core::exit;
 
 #[derive(Deserialize)]
 struct Case {
-    case: String,
+    #[serde(rename = "case")]
+    name: String,
     outcome: String,
     code: Option<i32>,
     job: Job,
@@ -42,10 +45,10 @@ fn what_a_real_cluster_left_behind() {
             ),
             (case.outcome.as_str(), case.code.filter(|code| *code != 0)),
             "{}: {}",
-            case.case,
+            case.name,
             verdict.message
         );
-        text += &format!("{} ({}): {}\n", case.case, exit::code(&verdict), verdict.message);
+        writeln!(text, "{} ({}): {}", case.name, exit::code(&verdict), verdict.message).unwrap();
     }
     insta::assert_snapshot!(text);
 }
@@ -58,8 +61,8 @@ fn a_condition_counts_only_with_status_true() {
             condition.status = "False".to_owned();
         }
         let (view, pods) = (JobView::from(&job), evidence(&case.pods));
-        assert_eq!(finished(&view, &pods, None), None, "{}", case.case);
-        assert_eq!(announced(&view, &pods, None), None, "{}", case.case);
+        assert_eq!(finished(&view, &pods, None), None, "{}", case.name);
+        assert_eq!(announced(&view, &pods, None), None, "{}", case.name);
     }
 }
 
@@ -81,14 +84,14 @@ fn what_is_announced_is_what_comes() {
             (first.outcome, exit::code(&first), first.job_unfinished),
             (last.outcome, exit::code(&last), true),
             "{}",
-            case.case
+            case.name
         );
     }
 }
 
 #[test]
 fn the_container_that_the_user_names_is_the_one_whose_code_counts() {
-    let case = cases().into_iter().find(|case| case.case == "both-fail").unwrap();
+    let case = cases().into_iter().find(|case| case.name == "both-fail").unwrap();
     let (job, pods) = (JobView::from(&case.job), evidence(&case.pods));
     let code = |main| finished(&job, &pods, main).unwrap().container_exit_code;
     assert_eq!((code(None), code(Some("main"))), (Some(6), Some(7)));
