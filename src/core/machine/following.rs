@@ -69,6 +69,11 @@ impl Following {
         }
     }
 
+    /// The Job, or its pods, cannot be seen at present.
+    pub(super) fn out_of_sight(&self) -> bool {
+        self.outage.is_some()
+    }
+
     pub(super) fn due(&self, plan: &Plan) -> Option<(Duration, &'static str)> {
         let read = self
             .missing
