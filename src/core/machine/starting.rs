@@ -54,6 +54,8 @@ pub(super) struct Starting {
     /// Of the objects that were looked at.
     events: Vec<EventView>,
     events_denied: bool,
+    /// Nobody could see it until now.
+    hidden: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Starting {
             look: Look::No,
             events: Vec::new(),
             events_denied: false,
+            hidden: false,
         }
     }
 
@@ -127,6 +130,9 @@ impl Starting {
     }
 
     fn still(&mut self, runs: bool, now: Duration) {
+        if std::mem::take(&mut self.hidden) {
+            self.still = None;
+        }
         if runs {
             self.ran = true;
             self.still = None;
@@ -141,7 +147,7 @@ impl Starting {
     fn out_of_sight(&mut self, now: Duration) {
         self.scheduling.run(false, now);
         self.running_up.run(false, now);
-        self.still = self.still.map(|_| now);
+        self.hidden = true;
         self.trouble = None;
         if self.look != Look::Asked {
             self.look = Look::No;
