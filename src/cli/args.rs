@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::{attach::AttachArgs, log_flags::LogArgs};
+use super::{attach::AttachArgs, log_flags::LogArgs, messages::MessageArgs};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -133,6 +133,10 @@ pub struct RunArgs {
     /// What is shown of the logs.
     #[command(flatten)]
     pub logs: LogArgs,
+
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
 
     /// Where to run.
     #[command(flatten)]

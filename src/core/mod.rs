@@ -17,6 +17,7 @@ pub mod machine;
 pub mod notice;
 pub mod outcome;
 pub mod pod;
+pub mod progress;
 pub mod record;
 pub mod size;
 pub mod verdict;

@@ -52,6 +52,11 @@ struct Missing {
 }
 
 impl Following {
+    /// The API server does not answer now.
+    pub(super) fn out_of_reach(&self) -> bool {
+        self.outage.is_some()
+    }
+
     pub(super) fn due(&self, plan: &Plan) -> Option<(Duration, &'static str)> {
         let read = self
             .missing

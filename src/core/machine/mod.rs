@@ -19,7 +19,9 @@ mod ending;
 mod following;
 mod io;
 mod logs;
+mod milestones;
 mod pods;
+mod showing;
 
 use std::time::Duration;
 
@@ -28,13 +30,16 @@ pub use io::{
     Seen, StreamId, Task,
 };
 
-use self::{attaching::Attaching, creating::Creating, ending::Ending, following::Following, pods::Pods};
+use self::{
+    attaching::Attaching, creating::Creating, ending::Ending, following::Following, milestones::Milestones, pods::Pods,
+};
 use super::{
     backoff::Jitter,
     event::EventView,
     job::JobView,
     notice::Notice,
     outcome::{Outcome, Signal, Verdict},
+    progress::Progress,
 };
 
 /// From the first signal to the exit: the contract says 4 s, this leaves the process time to go.
@@ -58,6 +63,9 @@ pub struct Machine {
     leaving: bool,
     /// See [`Ended::warnings`].
     warnings: Vec<EventView>,
+    milestones: Milestones,
+    /// What was shown last.
+    shown: Option<Progress>,
 }
 
 #[derive(Debug)]
@@ -84,7 +92,7 @@ impl Machine {
                 (Stage::Attaching(attaching), Action::ReadJob)
             }
         };
-        let machine = Self {
+        let mut machine = Self {
             pods: Pods::new(plan.logs.clone()),
             plan,
             jitter,
@@ -93,8 +101,11 @@ impl Machine {
             stopped: None,
             leaving: false,
             warnings: Vec::new(),
+            milestones: Milestones::default(),
+            shown: None,
         };
-        (machine, vec![first])
+        let actions = std::iter::once(first).chain(machine.show()).collect();
+        (machine, actions)
     }
 
     /// When [`Input::Due`] is wanted, and for what: the reason is for logs and tests.
@@ -118,6 +129,13 @@ impl Machine {
 
     /// Takes what has happened at `now` and says what to do, in this order.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        let mut actions = self.milestones_in(&input);
+        actions.extend(self.react(input, now));
+        actions.extend(self.show());
+        actions
+    }
+
+    fn react(&mut self, input: Input, now: Duration) -> Vec<Action> {
         if let Input::Signal(signal) = input {
             return self.signalled(signal, now);
         }
