@@ -17,8 +17,9 @@ use super::{
 };
 use crate::core::progress::Progress;
 
-/// After log bytes the status line stays away for this long.
-const AWAY: Duration = Duration::from_millis(300);
+/// After log bytes the status line stays away for this long: beside a program that writes twice a second it
+/// would only blink.
+const AWAY: Duration = Duration::from_secs(1);
 /// It is drawn no more often than this.
 const DRAWN_EVERY: Duration = Duration::from_millis(100);
 /// How often to look whether a line that stdout has left unfinished is still so.
@@ -204,7 +205,8 @@ impl State {
     }
 
     fn clear(&mut self) {
-        if let (Some(_), Some(status)) = (self.drawn.take(), &self.status) {
+        self.drawn = None;
+        if let Some(status) = &mut self.status {
             status.clear();
         }
     }

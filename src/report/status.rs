@@ -8,7 +8,7 @@ use std::{
 };
 
 use console::Term;
-use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 
 use super::line::clock;
 use crate::core::progress::{Phase, Progress};
@@ -21,56 +21,53 @@ const BAR: usize = 8;
 /// One line, drawn or not.
 #[derive(Debug)]
 pub(super) struct StatusLine {
-    all: MultiProgress,
-    line: ProgressBar,
     pen: Pen,
-    with_bar: Option<bool>,
+    /// Cells of the line that is there.
+    cells: usize,
 }
 
 impl StatusLine {
     pub(super) fn new(pen: Pen) -> Self {
-        // Faster than it is ever drawn: when to draw is the caller's to say.
-        let target = ProgressDrawTarget::term_like_with_hz(Box::new(pen.clone()), 255);
-        let all = MultiProgress::with_draw_target(target);
-        let line = all.add(ProgressBar::hidden());
-        Self {
-            all,
-            line,
-            pen,
-            with_bar: None,
-        }
+        Self { pen, cells: 0 }
     }
 
-    /// Columns of the terminal that the line may fill.
+    /// Columns that the line may fill.
     pub(super) fn width(&self) -> u16 {
         self.pen.width()
     }
 
     /// Draws it anew.
     pub(super) fn draw(&mut self, progress: &Progress, elapsed: Duration) {
-        let wanted = progress.wanted.filter(|wanted| *wanted > 1);
-        if self.with_bar.replace(wanted.is_some()) != Some(wanted.is_some()) {
-            self.line.set_style(style(wanted.is_some()));
-        }
-        let clock = clock(elapsed);
-        // `kjo: [0:12] ` and, where there is one, the bar and a space.
-        let before = "kjo: [] ".len() + clock.len() + wanted.map_or(0, |_| BAR + 1);
-        if let Some(wanted) = wanted {
-            self.line.set_length(wanted.into());
-            self.line.set_position(progress.succeeded.min(wanted).into());
-        }
-        self.line.set_prefix(clock);
-        self.line.set_message(fitted(
-            words(progress),
-            usize::from(self.width()).saturating_sub(before),
-        ));
-        self.line.tick();
+        self.clear();
+        let (clock, words) = (clock(elapsed), words(progress));
+        let room = usize::from(self.width()).saturating_sub("kjo: [] ".len() + clock.len());
+        let counted = progress.wanted.filter(|wanted| *wanted > 1);
+        // Words come first: where they have no room beside a bar there is none.
+        let wanted = counted.filter(|_| words.first().is_some_and(|word| word.len() + BAR < room));
+        let room = room.saturating_sub(wanted.map_or(0, |_| BAR + 1));
+        // One for each frame: every change of a bar that is being drawn is a frame of its own.
+        let bar = ProgressBar::with_draw_target(wanted.map(u64::from), ProgressDrawTarget::hidden())
+            .with_style(style(wanted.is_some()))
+            .with_prefix(clock)
+            .with_message(fitted(words, room))
+            .with_position(wanted.map_or(0, |wanted| progress.succeeded.min(wanted)).into());
+        bar.set_draw_target(ProgressDrawTarget::term_like(Box::new(self.pen.clone())));
+        bar.force_draw();
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        self.cells = self.pen.cells();
     }
 
-    /// Takes it away.
-    pub(super) fn clear(&self) {
-        // The pen never fails.
-        drop(self.all.clear());
+    /// Takes it away, also where the terminal is narrower now and has wrapped it.
+    pub(super) fn clear(&mut self) {
+        let cells = std::mem::take(&mut self.cells);
+        if cells == 0 {
+            return;
+        }
+        self.pen.write("\r\x1b[2K");
+        let columns = usize::from(self.pen.columns()).max(1);
+        for _ in 0..(cells - 1) / columns {
+            self.pen.write("\x1b[A\x1b[2K");
+        }
     }
 }
 
@@ -97,25 +94,17 @@ fn words(progress: &Progress) -> Vec<String> {
         Phase::Starting => "starting",
         Phase::Running => "running",
         Phase::OutOfReach => "API server out of reach",
-        Phase::Draining => "reading the rest",
+        Phase::Draining => "reading logs",
         Phase::Deleting => "deleting the Job",
     };
-    let mut words = vec![phase.to_owned()];
-    match progress.phase {
-        Phase::Creating | Phase::Looking => return words,
-        Phase::Suspended
-        | Phase::NoPod
-        | Phase::NoNode
-        | Phase::Starting
-        | Phase::Running
-        | Phase::OutOfReach
-        | Phase::Draining
-        | Phase::Deleting => {}
-    }
-    words.push(match progress.wanted {
-        Some(wanted) => format!("{} of {wanted} done", progress.succeeded),
-        None => format!("{} done", progress.succeeded),
-    });
+    let done = progress.succeeded;
+    let mut words = match (progress.phase, progress.wanted) {
+        (Phase::Creating | Phase::Looking, _) => return vec![phase.to_owned()],
+        // Beside the bar.
+        (_, Some(wanted)) if wanted > 1 => vec![format!("{done}/{wanted} {phase}")],
+        (_, Some(wanted)) => vec![phase.to_owned(), format!("{done}/{wanted} done")],
+        (_, None) => vec![phase.to_owned(), format!("{done} done")],
+    };
     if progress.failed > 0 {
         words.push(format!("{} failed", progress.failed));
     }
@@ -149,10 +138,10 @@ pub(super) struct Pen(Arc<Mutex<Ink>>);
 #[derive(Debug, Default)]
 struct Ink {
     bytes: String,
-    /// Cells of the line that is there.
-    drawn: usize,
+    /// Cells of the line that was written last.
+    cells: usize,
     /// A width to be used in place of the terminal's.
-    width: Option<u16>,
+    columns: Option<u16>,
 }
 
 impl Pen {
@@ -168,13 +157,16 @@ impl Pen {
     #[cfg(test)]
     pub(super) fn of_width(columns: u16) -> Self {
         let pen = Self::default();
-        pen.with(|ink| ink.width = Some(columns));
+        pen.with(|ink| ink.columns = Some(columns));
         pen
     }
 
     fn columns(&self) -> u16 {
-        let given = self.with(|ink| ink.width);
-        given.unwrap_or_else(|| Term::stderr().size().1)
+        self.with(|ink| ink.columns).unwrap_or_else(|| Term::stderr().size().1)
+    }
+
+    fn cells(&self) -> usize {
+        self.with(|ink| ink.cells)
     }
 
     fn with<T>(&self, act: impl FnOnce(&mut Ink) -> T) -> T {
@@ -187,7 +179,7 @@ impl TermLike for Pen {
         self.columns().saturating_sub(SPARE).max(1)
     }
 
-    // One line is drawn: the cursor never leaves it.
+    // One line is drawn where the cursor is.
     fn move_cursor_up(&self, _: usize) -> io::Result<()> {
         Ok(())
     }
@@ -204,36 +196,27 @@ impl TermLike for Pen {
         Ok(())
     }
 
+    fn clear_line(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     fn write_line(&self, text: &str) -> io::Result<()> {
         self.write_str(text)
     }
 
     fn write_str(&self, text: &str) -> io::Result<()> {
-        // indicatif fills the line up, which wraps where the terminal is made narrower.
-        if text.trim_end().is_empty() {
-            return Ok(());
+        // indicatif fills the line up with spaces, which wrap where the terminal is made narrower.
+        let text = text.trim_end();
+        if !text.is_empty() {
+            // Where not even the beginning has room, nothing is better than two rows.
+            let text = console::truncate_str(text, usize::from(self.width()), "");
+            self.with(|ink| ink.cells = console::measure_text_width(&text));
+            self.write(&text);
         }
-        self.with(|ink| {
-            ink.drawn = console::measure_text_width(text);
-            ink.bytes.push_str(text.trim_end());
-        });
-        Ok(())
-    }
-
-    /// Also where the terminal is narrower now and has wrapped the line.
-    fn clear_line(&self) -> io::Result<()> {
-        let columns = usize::from(self.columns()).max(1);
-        self.with(|ink| {
-            let wrapped = std::mem::take(&mut ink.drawn).saturating_sub(1) / columns;
-            ink.bytes.push_str("\r\x1b[2K");
-            for _ in 0..wrapped {
-                ink.bytes.push_str("\x1b[A\x1b[2K");
-            }
-        });
-        Ok(())
-    }
-
-    fn flush(&self) -> io::Result<()> {
         Ok(())
     }
 }

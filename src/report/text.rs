@@ -209,4 +209,4 @@ fn between(gap: &Gap) -> String {
 
 #[cfg(test)]
 #[path = "text_tests.rs"]
-mod tests;
+pub(super) mod tests;

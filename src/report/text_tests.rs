@@ -19,9 +19,9 @@ fn gap() -> Gap {
     }
 }
 
-#[test]
+/// One of each, and more where the words differ.
 #[expect(clippy::too_many_lines, reason = "one of each, in one sitting")]
-fn every_notice() {
+pub(crate) fn notices() -> Vec<Notice> {
     let lost = || Failure::Lost("connection reset by peer".into());
     let (pod, container) = (|| "etl-x-abcde".to_owned(), || "main".to_owned());
     let job = || "etl-x".to_owned();
@@ -32,7 +32,7 @@ fn every_notice() {
                 .with_hint(Some("do that".into())),
         )
     };
-    let notices = [
+    vec![
         Notice::Target {
             server: "https://127.0.0.1:6443".into(),
             namespace: "team".into(),
@@ -169,8 +169,31 @@ fn every_notice() {
         verdict(Outcome::Unknown, None),
         verdict(Outcome::Interrupted(Signal::Interrupt), None),
         verdict(Outcome::Refused, None),
-    ];
-    let said: String = notices.iter().map(|n| framed(&of(n))).collect();
+        Notice::Sandbox { user: "ada".into() },
+        Notice::Milestone(Milestone::Scheduled {
+            pod: pod(),
+            node: "node-7".into(),
+        }),
+        Notice::Milestone(Milestone::Started {
+            pod: pod(),
+            container: container(),
+        }),
+        Notice::Milestone(Milestone::Restarted {
+            pod: pod(),
+            container: container(),
+            attempt: 2,
+        }),
+        Notice::Milestone(Milestone::Replaced {
+            pod: pod(),
+            before: "etl-x-first".into(),
+        }),
+        Notice::Log(LogNotice::Ledger(Vec::new())),
+    ]
+}
+
+#[test]
+fn every_notice() {
+    let said: String = notices().iter().map(|n| framed(&of(n))).collect();
     insta::assert_snapshot!(said);
 }
 

@@ -2,9 +2,13 @@
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 #[cfg(feature = "sandbox")]
+mod messages;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "sandbox")]
+mod terminal;
 
 use std::net::TcpListener;
 
@@ -141,7 +145,7 @@ fn a_server_out_of_reach_is_122_and_leaves_a_result() {
     let running = kjo.start();
     let (done, result) = finish(running);
     done.expect(122, "");
-    let said = without_ports(&done.stderr);
+    let said = without_times(&without_ports(&done.stderr));
     insta::assert_snapshot!(said);
     assert_eq!(result["outcome"], "start_failed");
     assert_eq!(
@@ -189,6 +193,24 @@ fn finish(mut running: support::Running) -> (Done, serde_json::Value) {
     let text = std::fs::read(running.folder().join("result.json")).expect("a result file");
     let result = serde_json::from_slice(&text).expect("JSON");
     (Done { code, stdout, stderr }, result)
+}
+
+/// Times differ from run to run.
+fn without_times(text: &str) -> String {
+    let is_time = |word: &str| {
+        let clock = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
+        clock.is_some_and(|clock| clock.contains(':') && clock.chars().all(|c| c == ':' || c.is_ascii_digit()))
+    };
+    by_words(text, |word| is_time(word).then_some("[TIME]"))
+}
+
+/// Puts these words in the place of others.
+fn by_words(text: &str, instead: impl Fn(&str) -> Option<&'static str>) -> String {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').map(|word| instead(word).unwrap_or(word)).collect();
+        words.join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
 }
 
 /// Ports differ from run to run.

@@ -62,6 +62,37 @@ impl Kjo {
         self
     }
 
+    /// An argument before all others but the command's name: behind `--` it would be the container's.
+    pub(crate) fn arg_first(mut self, arg: &str) -> Self {
+        let mut command = Command::new(self.command.get_program());
+        let args: Vec<OsString> = self.command.get_args().map(ToOwned::to_owned).collect();
+        // `env --default-signal kjo run`.
+        let (before, after) = args.split_at(3);
+        command.args(before).arg(arg).args(after).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.home.path());
+        self.command = command;
+        self
+    }
+
+    /// Starts it on terminals or files of the caller's: stdout and stderr.
+    pub(crate) fn start_on(mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Running {
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .expect("kjo starts");
+        // The caller's ends of the terminals go with the command.
+        drop(self.command);
+        Running {
+            child,
+            stderr: None,
+            home: self.home,
+        }
+    }
+
     pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.command.args(args.into_iter().map(Into::into));
         self
@@ -150,7 +181,8 @@ impl Running {
     /// Waits for its end: exit code and stderr.
     pub(crate) fn wait(&mut self, within: Duration) -> (i32, String) {
         let status = self.status(within);
-        let stderr = self.stderr.take().expect("waited once").join().expect("stderr");
+        let stderr = self.stderr.take().map(|stderr| stderr.join().expect("stderr"));
+        let stderr = stderr.unwrap_or_default();
         let Some(code) = status.and_then(|s| s.code()) else {
             panic!("kjo did not end by itself within {within:?}; stderr:\n{stderr}");
         };

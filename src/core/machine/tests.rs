@@ -558,6 +558,9 @@ fn the_log_of_a_lost_node_is_not_waited_for() {
 #[path = "scenes.rs"]
 mod scenes;
 
+#[path = "milestone_scenes.rs"]
+mod milestone_scenes;
+
 #[path = "log_scenes.rs"]
 mod log_scenes;
 
