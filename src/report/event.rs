@@ -119,7 +119,6 @@ fn words(failure: &Failure) -> String {
 }
 
 /// The facts of a notice.
-#[expect(clippy::too_many_lines, reason = "one arm for each notice")]
 pub(super) fn of(notice: &Notice) -> Facts {
     use Level::{Error, Info, Warning};
     match notice {
