@@ -12,7 +12,7 @@ mod terminal;
 
 use std::net::TcpListener;
 
-use support::{Done, Kjo};
+use support::{Done, Kjo, without_times};
 
 const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: etl\n";
 const KUBECONFIG: &str = "
@@ -193,24 +193,6 @@ fn finish(mut running: support::Running) -> (Done, serde_json::Value) {
     let text = std::fs::read(running.folder().join("result.json")).expect("a result file");
     let result = serde_json::from_slice(&text).expect("JSON");
     (Done { code, stdout, stderr }, result)
-}
-
-/// Times differ from run to run.
-fn without_times(text: &str) -> String {
-    let is_time = |word: &str| {
-        let clock = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
-        clock.is_some_and(|clock| clock.contains(':') && clock.chars().all(|c| c == ':' || c.is_ascii_digit()))
-    };
-    by_words(text, |word| is_time(word).then_some("[TIME]"))
-}
-
-/// Puts these words in the place of others.
-fn by_words(text: &str, instead: impl Fn(&str) -> Option<&'static str>) -> String {
-    let line = |line: &str| {
-        let words: Vec<&str> = line.split(' ').map(|word| instead(word).unwrap_or(word)).collect();
-        words.join(" ") + "\n"
-    };
-    text.lines().map(line).collect()
 }
 
 /// Ports differ from run to run.

@@ -10,9 +10,8 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use crate::{
-    by_words, refused,
-    support::{Kjo, Running, eventually},
-    without_times,
+    refused,
+    support::{Kjo, Running, by_words, eventually, without_times},
 };
 
 /// `kjo run --sandbox …` with a folder of its own for temporary files.

@@ -225,6 +225,24 @@ pub(crate) fn eventually(within: Duration, mut condition: impl FnMut() -> bool) 
     }
 }
 
+/// Times differ from run to run.
+pub(crate) fn without_times(text: &str) -> String {
+    let is_time = |word: &str| {
+        let clock = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
+        clock.is_some_and(|clock| clock.contains(':') && clock.chars().all(|c| c == ':' || c.is_ascii_digit()))
+    };
+    by_words(text, |word| is_time(word).then_some("[TIME]"))
+}
+
+/// Puts these words in the place of others.
+pub(crate) fn by_words(text: &str, instead: impl Fn(&str) -> Option<&'static str>) -> String {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').map(|word| instead(word).unwrap_or(word)).collect();
+        words.join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
+}
+
 impl Done {
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.stdout).expect("stdout is text")
