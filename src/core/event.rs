@@ -24,6 +24,32 @@ pub struct EventView {
     pub last: Option<Timestamp>,
 }
 
+impl EventView {
+    /// The message without the names that the Job controller draws anew for every pod it tries to make.
+    #[must_use]
+    pub fn steady(&self) -> String {
+        steady(&self.message, &self.name)
+    }
+}
+
+/// Text in which the names of `object`'s dependents, drawn at random, are cut to their common beginning.
+#[must_use]
+pub fn steady(text: &str, object: &str) -> String {
+    let begins = format!("{object}-");
+    let words = text.split(' ').map(|word| {
+        let (before, name) = word.split_at(word.find(&begins).unwrap_or(word.len()));
+        let ends = name.get(begins.len()..).and_then(|rest| {
+            let drawn = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).len();
+            rest.get(drawn..)
+        });
+        match ends {
+            Some(ends) => format!("{before}{begins}{ends}"),
+            None => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 impl From<&Event> for EventView {
     fn from(event: &Event) -> Self {
         let object = &event.involved_object;
@@ -54,6 +80,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn names_that_are_drawn_anew_make_no_other_message() {
+        let text = |name: &str| steady(&format!("pods \"{name}\" is forbidden: etl is full"), "etl");
+        assert_eq!(text("etl-x7f2a"), text("etl-b2k9z"));
+        assert_eq!(text("etl-x7f2a"), "pods \"etl-\" is forbidden: etl is full");
+        assert_ne!(text("other-x7f2a"), text("other-b2k9z"));
+    }
 
     #[test]
     fn both_kinds_of_events_are_read() {

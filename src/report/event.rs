@@ -4,11 +4,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::core::{
+    diagnosis::{Cure, Diagnosis},
     exit,
     failure::Failure,
     notice::{LogNotice, Milestone, Notice},
     outcome::{Outcome, Verdict},
-    record::{self, PodRecord},
+    record::{self, FailureReport, PodRecord},
 };
 
 /// What is said of a notice beside its words.
@@ -62,8 +63,9 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("container_restarted", &["pod", "container", "attempt"], "a container has started again in its pod"),
     ("pod_replaced", &["pod", "before"], "a pod stands in for one that failed or was taken away"),
     ("container_failed", &["pod", "container", "exit_code", "reason"], "a container ended with a failure"),
-    ("pod_unscheduled", &["pod", "why"], "no node takes the pod"),
-    ("container_waiting", &["pod", "container", "reason", "why"], "a container cannot start, or not yet again"),
+    ("main_ended", &["pod", "container", "others"], "the main container has ended, and the run ends with it (`--main-decides`)"),
+    ("stalled", &["category", "object", "container", "why", "nothing_runs"], "nothing runs, or not all of it, and why; said again when the reason changes"),
+    ("events_denied", &["why"], "the cluster's Events may not be read: why nothing runs may stay unknown"),
     ("pods_denied", &["why"], "the pods may not be seen: no logs, no exit codes"),
     ("pods_unseen", &["count"], "pods came and went unseen: their logs are not shown"),
     ("watch_denied", &["resource", "why"], "watching is refused; kjo asks every few seconds instead"),
@@ -84,7 +86,8 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("leaving", &["signal", "job"], "a signal came; the Job is left as it is"),
     ("deleted", &["job", "ending"], "the Job is deleted; these pods are still ending"),
     ("delete_failed", &["job", "namespace", "why"], "the Job could not be deleted"),
-    ("kept", &["job", "namespace", "unfinished"], "the Job stays"),
+    ("kept", &["job", "namespace", "unfinished", "pods", "ttl_seconds"], "the Job stays"),
+    ("failure_report", &["failed", "limit", "warnings"], "what happened in a run that failed, where there is more to tell than `finished` does"),
     ("finished", &["outcome", "exit_code", "container_exit_code", "reason"], "the closing event: how the run ended, in the words of the result file"),
     ("refused", &[], "nothing was tried, and why: the closing event in place of `finished`; exit code 125"),
     ("request", &["method", "path", "status", "failure", "milliseconds"], "with `--verbose`: a request and what came of it"),
@@ -135,16 +138,15 @@ pub(super) fn of(notice: &Notice) -> Facts {
         ),
         Notice::Created { job } => facts(Info, "created", json!({"job": job})),
         Notice::Attached { job } => facts(Info, "attached", json!({"job": job})),
-        Notice::Unscheduled { pod, why } => facts(Warning, "pod_unscheduled", json!({"pod": pod, "why": why})),
-        Notice::Waiting {
-            pod,
-            container,
-            reason,
-            message,
-        } => facts(
-            Warning,
-            "container_waiting",
-            json!({"pod": pod, "container": container, "reason": reason, "why": message}),
+        Notice::Stalled {
+            diagnosis,
+            nothing_runs,
+        } => stalled(diagnosis, *nothing_runs),
+        Notice::EventsDenied(failure) => facts(Warning, "events_denied", json!({"why": words(failure)})),
+        Notice::MainEnded { pod, container, others } => facts(
+            Info,
+            "main_ended",
+            json!({"pod": pod, "container": container, "others": others}),
         ),
         Notice::ContainerFailed {
             pod,
@@ -186,13 +188,72 @@ pub(super) fn of(notice: &Notice) -> Facts {
             job,
             namespace,
             unfinished,
+            pods,
+            ttl_seconds,
         } => facts(
             Info,
             "kept",
-            json!({"job": job, "namespace": namespace, "unfinished": unfinished}),
+            json!({
+                "job": job,
+                "namespace": namespace,
+                "unfinished": unfinished,
+                "pods": pods,
+                "ttl_seconds": ttl_seconds,
+            }),
         ),
+        Notice::Failure(report) => failure(report),
         Notice::Verdict(verdict) => finished(verdict),
     }
+}
+
+/// A queue, or an image that is being pulled, is no trouble.
+fn stalled(diagnosis: &Diagnosis, nothing_runs: bool) -> Facts {
+    let level = match diagnosis.cure {
+        Cure::Patience => Level::Info,
+        Cure::Time | Cure::Somebody | Cure::Retry | Cure::Never => Level::Warning,
+    };
+    facts(
+        level,
+        "stalled",
+        json!({
+            "category": diagnosis.category.name(),
+            "object": diagnosis.object,
+            "container": diagnosis.container,
+            "why": diagnosis.words,
+            "nothing_runs": nothing_runs,
+        }),
+    )
+}
+
+fn failure(report: &FailureReport) -> Facts {
+    let failed = report.failed.iter().map(|attempt| {
+        json!({
+            "pod": attempt.pod,
+            "node": attempt.node,
+            "container": attempt.container,
+            "attempt": attempt.attempt,
+            "exit_code": attempt.exit_code,
+            "signal": attempt.signal,
+            "reason": attempt.reason,
+        })
+    });
+    let warnings = report.warnings.iter().map(|event| {
+        json!({
+            "object": format!("{}/{}", event.kind, event.name),
+            "reason": event.reason,
+            "message": event.message,
+            "count": event.count,
+        })
+    });
+    facts(
+        Level::Error,
+        "failure_report",
+        json!({
+            "failed": failed.collect::<Vec<_>>(),
+            "limit": report.limit,
+            "warnings": warnings.collect::<Vec<_>>(),
+        }),
+    )
 }
 
 fn of_steps(step: &Milestone) -> Facts {

@@ -41,11 +41,11 @@ pub(super) fn of(face: Face, facts: &Facts, words: &str, when: When) -> String {
     }
 }
 
-/// What is said before anything happens bears no time, nor does the sum at the end.
+/// What is said before anything happens bears no time, nor do the sums at the end.
 fn timed(event: &str) -> bool {
     !matches!(
         event,
-        "target" | "sandbox" | "adjusted" | "server_warning" | "log_ledger" | "refused"
+        "target" | "sandbox" | "adjusted" | "server_warning" | "log_ledger" | "failure_report" | "refused"
     )
 }
 

@@ -3,6 +3,7 @@
 
 mod event;
 mod face;
+mod failure;
 mod ledger;
 mod line;
 pub mod result;

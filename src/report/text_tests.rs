@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
+    diagnosis::Category,
+    event::EventView,
     failure::{Failure, Status},
     outcome::Signal,
+    record::{FailedAttempt, FailureReport},
 };
 
 fn gap() -> Gap {
@@ -16,6 +19,21 @@ fn gap() -> Gap {
     Gap {
         from: at(1_790_000_000),
         to: at(1_790_000_042),
+    }
+}
+
+fn stalled(category: Category, cure: Cure, nothing_runs: bool) -> Notice {
+    let diagnosis = Diagnosis {
+        category,
+        object: "pod/etl-x-abcde".into(),
+        container: (category == Category::ImagePull).then(|| "main".into()),
+        words: "in the cluster's words".into(),
+        hint: Some("do that".into()),
+        cure,
+    };
+    Notice::Stalled {
+        diagnosis,
+        nothing_runs,
     }
 }
 
@@ -44,21 +62,14 @@ pub(crate) fn notices() -> Vec<Notice> {
             left: Duration::from_secs(29),
         },
         Notice::Created { job: job() },
-        Notice::Unscheduled {
-            pod: pod(),
-            why: "0/1 nodes are available: 1 Insufficient cpu.".into(),
-        },
-        Notice::Waiting {
-            pod: pod(),
-            container: container(),
-            reason: "ImagePullBackOff".into(),
-            message: "Back-off pulling image \"nope\"".into(),
-        },
-        Notice::Waiting {
+        stalled(Category::Unschedulable, Cure::Time, true),
+        stalled(Category::ImagePull, Cure::Time, false),
+        stalled(Category::Queued, Cure::Patience, true),
+        Notice::EventsDenied(lost()),
+        Notice::MainEnded {
             pod: pod(),
             container: container(),
-            reason: "CrashLoopBackOff".into(),
-            message: String::new(),
+            others: vec!["istio-proxy".into()],
         },
         Notice::ContainerFailed {
             pod: pod(),
@@ -154,11 +165,22 @@ pub(crate) fn notices() -> Vec<Notice> {
             job: job(),
             namespace: "team".into(),
             unfinished: true,
+            pods: 1,
+            ttl_seconds: Some(259_200),
         },
         Notice::Kept {
             job: job(),
             namespace: "team".into(),
             unfinished: false,
+            pods: 2,
+            ttl_seconds: Some(259_200),
+        },
+        Notice::Kept {
+            job: job(),
+            namespace: "team".into(),
+            unfinished: false,
+            pods: 0,
+            ttl_seconds: None,
         },
         verdict(Outcome::Succeeded, None),
         verdict(Outcome::Failed, Some(7)),
@@ -188,6 +210,28 @@ pub(crate) fn notices() -> Vec<Notice> {
             before: "etl-x-first".into(),
         }),
         Notice::Log(LogNotice::Ledger(Vec::new())),
+        Notice::Failure(FailureReport {
+            failed: vec![FailedAttempt {
+                pod: pod(),
+                node: "node-7".into(),
+                container: container(),
+                attempt: 2,
+                exit_code: 137,
+                signal: Some(9),
+                reason: "OOMKilled".into(),
+                seconds: Some(61),
+            }],
+            limit: Some("backoffLimit: 1".into()),
+            warnings: vec![EventView {
+                kind: "pod".into(),
+                name: pod(),
+                reason: "BackOff".into(),
+                message: "Back-off restarting failed container".into(),
+                warning: true,
+                count: 7,
+                ..EventView::default()
+            }],
+        }),
     ]
 }
 

@@ -228,7 +228,7 @@ fn what_happens_is_told_in_these_words() {
     kjo: [TIME] pod/POD container main has started
     kjo: [TIME] pod/POD container main exited with 7
     kjo: log of pod/POD container main: 0 lines, 0 bytes, complete
-    kjo: [TIME] kept job/busybox-fc9qfrsj; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
+    kjo: [TIME] kept job/busybox-fc9qfrsj and its pod for 3d; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
     kjo: [TIME] job/busybox-fc9qfrsj failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
     ");
 }

@@ -7,6 +7,7 @@ use crate::core::{
     backoff::{Backoff, Jitter},
     failure::Failure,
     job::JobView,
+    main_container,
     notice::Notice,
     outcome::{Outcome, Verdict},
 };
@@ -68,12 +69,22 @@ impl Machine {
             | Input::Pods(_)
             | Input::Log(..)
             | Input::Deleted(_)
+            | Input::Events(_)
             | Input::Flushed(_)
             | Input::Signal(_) => Vec::new(),
         }
     }
 
     fn attached(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+        if let Err((message, hint)) = main_container::check(
+            self.plan.main_container.as_deref(),
+            self.plan.main_decides,
+            &job.declared,
+            job.parallelism.into(),
+            job.completions.map(i64::from),
+        ) {
+            return self.not_attached(Verdict::new(Outcome::Refused, "MainContainer", message).with_hint(Some(hint)));
+        }
         let mut actions = vec![
             Action::Record(Box::new(job.clone())),
             Action::Say(Notice::Attached { job: job.name.clone() }),
@@ -86,7 +97,7 @@ impl Machine {
         ];
         self.pods.logs.of_job(&job);
         self.job = Some(job.clone());
-        self.stage = Stage::Following(Following::default());
+        self.stage = Stage::Following(Box::new(Following::new(now)));
         // It may have finished long ago, and a watch tells only what is new.
         actions.extend(self.job_is(job, now));
         actions

@@ -14,14 +14,17 @@
 //! happens, the run ends with [`Action::Finish`].
 
 mod attaching;
+mod closing;
 mod creating;
 mod ending;
 mod following;
 mod io;
 mod logs;
+mod main_container;
 mod milestones;
 mod pods;
 mod showing;
+mod starting;
 
 use std::time::Duration;
 
@@ -72,7 +75,7 @@ pub struct Machine {
 enum Stage {
     Creating(Creating),
     Attaching(Attaching),
-    Following(Following),
+    Following(Box<Following>),
     Ending(Ending),
     Over,
 }
