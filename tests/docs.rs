@@ -43,6 +43,16 @@ fn held(name: &str, begin: &str, end: &str, expected: &str) {
     assert_eq!(table, expected, "run KJO_UPDATE_DOCS=1 cargo test --test docs");
 }
 
+/// Every reason that kjo can give for a Job that does not run is explained.
+#[test]
+fn every_reason_is_explained() {
+    let text = file("docs/reasons.md");
+    for category in kjo::core::diagnosis::Category::ALL {
+        let row = format!("| `{}` |", category.name());
+        assert_eq!(text.matches(&row).count(), 1, "docs/reasons.md: {row}");
+    }
+}
+
 /// The pure modules stay pure: no runtime, client, clock, randomness or environment in them.
 #[test]
 fn the_core_never_waits() {
