@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::{attach::AttachArgs, log_flags::LogArgs};
+use super::{attach::AttachArgs, log_flags::LogArgs, messages::MessageArgs};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -151,6 +151,10 @@ pub struct RunArgs {
     /// Whose code counts.
     #[command(flatten)]
     pub main: MainArgs,
+
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
 
     /// Where to run.
     #[command(flatten)]

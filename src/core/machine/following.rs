@@ -57,6 +57,11 @@ struct Missing {
 }
 
 impl Following {
+    /// The API server does not answer now.
+    pub(super) fn out_of_reach(&self) -> bool {
+        self.outage.is_some()
+    }
+
     pub(super) fn new(now: Duration) -> Self {
         Self {
             starting: Starting::new(now),

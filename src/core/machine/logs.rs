@@ -264,6 +264,11 @@ impl Logs {
             .map_or_else(Default::default, |s| (s.source.pod.clone(), s.source.container.clone()))
     }
 
+    /// Whole lines that were read of all logs.
+    pub(super) fn lines(&self) -> u64 {
+        self.streams.values().map(|s| s.counts.lines).sum()
+    }
+
     /// Every log is read to its end.
     pub(super) fn read(&self) -> bool {
         self.streams.values().all(|s| s.done.is_some())
