@@ -314,6 +314,8 @@ impl Machine {
                 logs.gap(stream);
                 Notice::Log(LogNotice::Gap { pod, container, gap })
             }
+            // Each try may bring the same words.
+            LogNews::Kubelet(text) if !logs.hears(stream, &text) => return Vec::new(),
             LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),
             LogNews::Denied(failure) => Notice::Log(LogNotice::Denied {
                 pod,

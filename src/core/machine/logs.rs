@@ -41,6 +41,8 @@ struct Stream {
     /// Its bytes wait for whoever reads stdout.
     blocked: bool,
     counts: Counts,
+    /// The kubelet's last words in its stead.
+    heard: Option<String>,
     gaps: u32,
     /// Its container ended, and not with 0: it is read before others.
     failed: bool,
@@ -161,6 +163,7 @@ impl Logs {
             skipped,
             blocked: false,
             counts: Counts::default(),
+            heard: None,
             gaps: 0,
             failed,
         };
@@ -243,6 +246,12 @@ impl Logs {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.gaps += 1;
         }
+    }
+
+    /// The kubelet has spoken in a log's stead. True if it had not said this before.
+    pub(super) fn hears(&mut self, stream: StreamId, text: &str) -> bool {
+        let stream = self.streams.get_mut(&stream);
+        stream.is_some_and(|stream| stream.heard.replace(text.to_owned()).as_deref() != Some(text))
     }
 
     /// A log waits for whoever reads stdout, or no longer does.
