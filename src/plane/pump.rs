@@ -86,7 +86,7 @@ impl<T: Fn(LogNews)> Log<T> {
     }
 
     /// Reads one stream to its end. `check`, where there is one, tells at the first byte of a log of
-    /// which nothing is known whether this is the right log.
+    /// which nothing is known, or at its end, whether this is the right log.
     pub(super) async fn pump(
         &mut self,
         body: Body,
@@ -105,12 +105,14 @@ impl<T: Fn(LogNews)> Log<T> {
                     () = silence(state, followed) => None,
                 }
             };
-            let chunk: Bytes = match self.giving_way(next).await {
+            let chunk: Option<Bytes> = match self.giving_way(next).await {
                 None => break End::Silent,
-                Some(None) => break End::Eof,
+                Some(None) => None,
                 Some(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
-                Some(Some(Ok(chunk))) => chunk,
+                Some(Some(Ok(chunk))) => Some(chunk),
             };
+            // Also where nothing came: another attempt that has not written yet would make an empty log of
+            // this one.
             if let Some(check) = check.take() {
                 match check.await {
                     Ok(true) => {}
@@ -118,6 +120,7 @@ impl<T: Fn(LogNews)> Log<T> {
                     Err(failure) => break End::Failed(failure),
                 }
             }
+            let Some(chunk) = chunk else { break End::Eof };
             self.cursor.feed(&chunk, &mut self.lines);
             if self.cursor.stranger() {
                 break End::Stranger;

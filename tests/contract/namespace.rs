@@ -111,9 +111,14 @@ impl Namespace {
         }
     }
 
+    /// A folder of this namespace, of which nothing says that it exists.
+    pub(crate) fn state_folder(&self) -> String {
+        format!("/tmp/{}", self.name)
+    }
+
     /// Gives the first container a folder that outlives its restarts, and says where it is.
     pub(crate) fn state(&self, job: &mut Value) -> State {
-        let folder = format!("/tmp/{}", self.name);
+        let folder = self.state_folder();
         if BACKEND.is_sandbox() {
             // Its containers see this machine's files.
             std::fs::create_dir_all(&folder).expect("a folder");

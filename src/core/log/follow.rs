@@ -222,7 +222,8 @@ impl Follow {
                 follow: true,
             },
             (End::Stranger, Life::Running | Life::Ended) => {
-                let after = DOUBTS.get(self.doubts).copied().unwrap_or_default();
+                let [.., longest] = DOUBTS;
+                let after = DOUBTS.get(self.doubts).copied().unwrap_or(longest);
                 self.doubts += 1;
                 Next::Open {
                     after,
