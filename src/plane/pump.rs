@@ -96,8 +96,9 @@ impl<T: Fn(LogNews)> Log<T> {
         check: Option<impl Future<Output = Result<bool, Failure>>>,
     ) -> End {
         let mut chunks = body.into_data_stream();
-        self.cursor.begin(wary);
         let mut check = check.filter(|_| self.cursor.since().is_none());
+        // Who is asked need not be doubted.
+        self.cursor.begin(wary && check.is_none());
         let end = loop {
             let next = async {
                 tokio::select! {
@@ -114,7 +115,7 @@ impl<T: Fn(LogNews)> Log<T> {
             // Also where nothing came: another attempt that has not written yet would make an empty log of
             // this one.
             if let Some(check) = check.take() {
-                match check.await {
+                match self.giving_way(check).await {
                     Ok(true) => {}
                     Ok(false) => break End::Stranger,
                     Err(failure) => break End::Failed(failure),
@@ -183,5 +184,44 @@ impl<T: Fn(LogNews)> Log<T> {
             complete,
             counts: self.counts.counts(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::{core::log::follow::Life, plane::Output};
+
+    /// One stream of a log of which nothing is known, and how many bytes of it were taken.
+    async fn pumped(body: &str, ours: bool) -> (End, u64) {
+        let (output, _pieces) = Output::new();
+        let mut log = Log::new(None, false, output.pen(), Read::default(), |_| ());
+        let (_tell, mut state) = watch::channel(LogState {
+            life: Life::Ended,
+            previous: false,
+            followed: true,
+        });
+        let body = Body::from(body.as_bytes().to_vec());
+        let end = log.pump(body, &mut state, false, true, Some(ready(Ok(ours)))).await;
+        (end, log.cursor.bytes())
+    }
+
+    #[tokio::test]
+    async fn whose_log_it_is_is_asked_before_anything_is_believed() {
+        const LINE: &str = "2026-11-02T00:00:00.5Z a\n";
+        assert_eq!(pumped(LINE, false).await, (End::Stranger, 0));
+        assert_eq!(
+            pumped("", false).await,
+            (End::Stranger, 0),
+            "another attempt's that is empty yet"
+        );
+        assert_eq!(
+            pumped(LINE, true).await,
+            (End::Eof, 2),
+            "though a stream before it has broken off"
+        );
+        assert_eq!(pumped("", true).await, (End::Eof, 0));
     }
 }

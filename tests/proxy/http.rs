@@ -1,7 +1,7 @@
 //! Requests and answers between kjo and an API server, and what can happen to them on the way.
 
 use std::{
-    io,
+    io::{self, Write as _},
     net::{Ipv4Addr, SocketAddr},
     path::Path,
     pin::Pin,
@@ -30,6 +30,7 @@ use tokio::{
     net::{TcpListener, TcpStream},
     sync::watch,
     task::{JoinHandle, JoinSet},
+    time::Instant,
 };
 use tokio_rustls::{
     TlsAcceptor,
@@ -81,19 +82,24 @@ struct Shared {
     upstream: Upstream,
     tokens: Tokens,
     draw: Arc<Draw>,
+    began: Instant,
+    /// What was asked for, and what was done to it.
+    log: Arc<std::fs::File>,
 }
 
 impl Http {
     /// Listens on a free port, and passes requests that bear the token of `tokens` on to the server of this
-    /// kubeconfig, as its user.
+    /// kubeconfig, as its user. What it did stands in the file `requests` beside the tokens'.
     pub(crate) async fn start(kubeconfig: &Path, tokens: Tokens, draw: Arc<Draw>) -> Result<Self, BoxError> {
         let listener = TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await?;
         let server = format!("https://{}", listener.local_addr()?);
         let (acceptor, pem) = certificate()?;
         let shared = Shared {
             upstream: upstream(kubeconfig).await?,
+            log: Arc::new(std::fs::File::create(tokens.folder().join("requests"))?),
             tokens: tokens.clone(),
             draw,
+            began: Instant::now(),
         };
         let (resets, orders) = watch::channel(0);
         let task = tokio::spawn(serve(listener, acceptor, shared, orders));
@@ -115,6 +121,15 @@ impl Http {
 impl Drop for Http {
     fn drop(&mut self) {
         self.task.abort();
+    }
+}
+
+impl Shared {
+    fn note<B>(&self, request: &Request<B>, fault: Option<Fault>) {
+        let at = self.began.elapsed().as_millis();
+        let line = format!("{at:>6} ms {} {} {fault:?}\n", request.method(), request.uri());
+        // A proxy whose log cannot be written works all the same.
+        drop((&*self.log).write_all(line.as_bytes()));
     }
 }
 
@@ -183,11 +198,13 @@ async fn connection(stream: TcpStream, acceptor: TlsAcceptor, shared: Shared, mu
 /// An error breaks the connection off.
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<Body>, BoxError> {
     if !shared.tokens.accepts(request.headers().get(header::AUTHORIZATION)) {
+        shared.note(&request, Some(Fault::Refuse(401, 0)));
         return Ok(refused(401, 0));
     }
     let (parts, body) = request.into_parts();
     let request = Request::from_parts(parts, body.collect().await?.to_bytes());
     let fault = (shared.draw)(&request);
+    shared.note(&request, fault);
     match fault {
         Some(Fault::Unheard) => Err("not passed on by the proxy".into()),
         Some(Fault::Refuse(code, wait)) => Ok(refused(code, wait)),

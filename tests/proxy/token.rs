@@ -66,6 +66,11 @@ impl Tokens {
         given == Some(current.token.as_bytes())
     }
 
+    /// Where their files are.
+    pub(crate) fn folder(&self) -> PathBuf {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).folder.clone()
+    }
+
     /// How often the plugin was run.
     pub(crate) fn plugin_runs(&self) -> usize {
         let current = self.0.lock().unwrap_or_else(PoisonError::into_inner);

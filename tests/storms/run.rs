@@ -291,7 +291,7 @@ fn told(stderr: &str) -> u64 {
         "log gap in",
         "not proven to be complete",
         "may be missing",
-        "may not be read",
+        "going on without it",
         "giving up on the rest",
         "came and went unseen",
     ];

@@ -200,6 +200,10 @@ impl Follow {
     /// the status says now.
     pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
         let settled = self.opened_in.life >= Life::Ended && !brought;
+        if *end == End::Eof {
+            // It could be read.
+            self.denied = None;
+        }
         self.reconnects += u32::from(match end {
             End::Failed(_) | End::Vain => true,
             End::Eof => life == Life::Running && self.opened_in.followed,
