@@ -16,6 +16,8 @@ use crate::core::{
 
 /// Draining ends when no log has brought a byte for this long.
 const QUIET: Duration = Duration::from_secs(30);
+/// The pause before pods are listed again that could not be listed.
+const RECONCILE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the pods' watch may lag behind the Job's before the pods are listed.
 const RECONCILE_AFTER: Duration = Duration::from_secs(1);
 /// Beyond the pods' grace, for the API to tell that they have ended.
@@ -319,17 +321,25 @@ impl Machine {
     }
 
     fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
-        let listed = matches!(seen, Seen::All(_) | Seen::Lost(_));
+        let answer = match &seen {
+            Seen::All(_) => Some(Reconcile::Settled),
+            // A connection that broke just now must not cost a pod's whole log, which goes with the Job.
+            Seen::Lost(failure) if failure.may_heal() => Some(Reconcile::At(now + RECONCILE_AGAIN)),
+            Seen::Lost(_) => Some(Reconcile::Settled),
+            Seen::One(_) | Seen::Gone(_) | Seen::Back | Seen::Polled(_) => None,
+        };
         let actions = match seen {
             // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
             Seen::Lost(_) | Seen::Back | Seen::Polled(_) => Vec::new(),
             Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
         };
         let unseen = self.unseen();
-        if let Stage::Ending(ending) = &mut self.stage
-            && (unseen <= 0 || (listed && ending.reconcile == Reconcile::Asked))
-        {
-            ending.reconcile = Reconcile::Settled;
+        if let Stage::Ending(ending) = &mut self.stage {
+            ending.reconcile = match answer {
+                _ if unseen <= 0 => Reconcile::Settled,
+                Some(answer) if ending.reconcile == Reconcile::Asked => answer,
+                Some(_) | None => ending.reconcile,
+            };
         }
         actions
     }
@@ -389,7 +399,7 @@ impl Machine {
             }
         }
         if matches!(ending.reconcile, Reconcile::At(at) if now >= at) {
-            // The answer settles it; without one the drain's own budget does.
+            // A list settles it; without one the drain's own budget does.
             ending.reconcile = Reconcile::Asked;
             actions.push(Action::ListPods { job_uid });
         }

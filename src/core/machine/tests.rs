@@ -266,6 +266,22 @@ fn pods_that_were_never_seen_are_listed_once() {
 }
 
 #[test]
+fn pods_that_cannot_be_listed_at_the_end_are_listed_again() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Job(Seen::One(failed())))
+        .wait();
+    run.input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))));
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "a log may be unread");
+    run.wait();
+    assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 2);
+    run.input(Input::Pods(Seen::All(vec![ended(9)])))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 9);
+}
+
+#[test]
 fn a_drain_that_does_not_end_is_given_up_and_told() {
     let mut run = Run::streaming(plan());
     run.input(Input::Pods(Seen::One(ended(0))))
