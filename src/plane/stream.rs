@@ -90,6 +90,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             tail: tail(start),
         };
         log.cursor.behind_first(position);
+        log.cursor.amid(request.tail.is_some());
         let before = log.cursor.bytes();
         let end = {
             let _lane = if now.followed {

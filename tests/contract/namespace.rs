@@ -73,6 +73,11 @@ impl Namespace {
             .args(args)
     }
 
+    /// `kjo attach NAME …` in this namespace.
+    pub(crate) fn attach(&self, name: &str) -> Kjo {
+        Kjo::new(["attach", name, "-n", &self.name]).env("KUBECONFIG", BACKEND.kubeconfig())
+    }
+
     /// `kjo run -f -` with this manifest.
     pub(crate) fn manifest(&self, manifest: &Value) -> Kjo {
         self.run(["-f", "-"]).stdin(manifest.to_string())

@@ -213,8 +213,10 @@ fn pods(name: &str, code: i32) -> Task {
 fn restart(name: &str, form: Form, state: &str) -> Task {
     let tag = |attempt: &str| format!("{name} attempt {attempt}");
     let script = format!(
-        "A=2; [ -e $STATE/{name} ] || A=1; touch $STATE/{name}; {}; [ $A -eq 2 ] || exit 4",
-        echo(400, 10, &tag("$A"))
+        "A=2; [ -e $STATE/{name} ] || A=1; touch $STATE/{name}; {}; [ $A -eq 2 ] || exit 4; sleep {}",
+        echo(400, 10, &tag("$A")),
+        // With the end of the second attempt the kubelet throws the first one's log away.
+        if form.sandbox { 10 } else { 25 }
     );
     let expected = Expected::Attempts(vec![echoed(400, &tag("1")), echoed(400, &tag("2"))]);
     // A last attempt that fails is deleted with its pod, and its log with both.
