@@ -125,6 +125,7 @@ mod tests {
             state: State::Terminated(now),
             last,
             restarts: false,
+            restart_count: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What holds whatever goes wrong, and what holds once it has passed.
 
-use crate::run::{Came, Event, Scenario, by_pod};
+use crate::run::{Came, Event, Scenario, by_log};
 
 /// Whatever goes wrong: never a false success, never a line twice or out of nothing, never a second
 /// Job, and nothing missing or left behind that was not told.
@@ -28,32 +28,31 @@ pub(crate) fn always(scenario: &Scenario, came: &Came) -> Result<(), String> {
     law(came.left.is_empty() || left_is_told, "something is left behind untold")?;
 
     let text = String::from_utf8(came.stdout.clone()).map_err(|e| e.to_string())?;
-    let shown: Vec<(String, String)> = if scenario.parallelism > 1 {
-        by_pod(&text)?.into_iter().collect()
+    let shown: Vec<(String, String)> = if scenario.prefixed() {
+        by_log(&text)?.into_iter().collect()
     } else {
         vec![(String::new(), text)]
     };
     let mut missing = false;
-    for (pod, shown) in &shown {
-        let of_pod = came.written.iter().filter(|(name, _)| pod.is_empty() || name == pod);
-        let mut written: String = of_pod.map(|(_, text)| text.as_str()).collect();
-        if scenario.parallelism > 1 && !written.is_empty() && !written.ends_with('\n') {
+    for (log, shown) in &shown {
+        let of_log = came.written.iter().filter(|(name, _)| log.is_empty() || name == log);
+        let mut written: String = of_log.map(|(_, text)| text.as_str()).collect();
+        if scenario.prefixed() && !written.is_empty() && !written.ends_with('\n') {
             written.push('\n');
         }
         // Of a log that was rotated before anything of it was read nothing tells what it began with.
         if came.disturbed.contains(&Event::Rotate) && written.ends_with(shown.as_str()) {
             continue;
         }
-        match stranger(shown, &written, scenario.parallelism == 1 && came.written.len() > 1) {
+        match stranger(shown, &written, !scenario.prefixed() && came.written.len() > 1) {
             Ok(lost) => missing |= lost,
             Err(line) => {
                 let name = "a line that was not written, or twice, or in another order";
-                return law(false, &format!("{name}: {pod} {line}"));
+                return law(false, &format!("{name}: {log} {line}"));
             }
         }
     }
-    missing |=
-        scenario.parallelism > 1 && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
+    missing |= scenario.prefixed() && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
     let told = [
         "log gap",
         "may be missing",

@@ -120,6 +120,7 @@ mod tests {
             },
             last: None,
             restarts: false,
+            restart_count: 0,
         }
     }
 

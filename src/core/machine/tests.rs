@@ -99,6 +99,7 @@ fn pod(state: State) -> PodView {
             state,
             last: None,
             restarts: false,
+            restart_count: 0,
         }],
         ..PodView::default()
     }
