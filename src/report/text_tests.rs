@@ -111,6 +111,16 @@ fn every_notice() {
             pod: pod(),
             container: container(),
         }),
+        Notice::Log(LogNotice::AttemptsUnseen {
+            pod: pod(),
+            container: container(),
+            count: 1,
+        }),
+        Notice::Log(LogNotice::AttemptsUnseen {
+            pod: pod(),
+            container: container(),
+            count: 3,
+        }),
         Notice::Log(LogNotice::InTurn(200)),
         Notice::WatchDenied {
             resource: "jobs",

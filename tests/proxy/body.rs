@@ -88,11 +88,11 @@ impl Spoilt {
         }
         if self.left == 0 {
             match self.spoil {
-                Spoil::Cut(_) => return self.broken(),
+                Spoil::Cut(_) => return Some(self.broken()),
                 Spoil::End(_) => return None,
                 Spoil::Hold(_, time) => {
                     tokio::time::sleep(time).await;
-                    return self.broken();
+                    return Some(self.broken());
                 }
                 Spoil::Slow(..) | Spoil::Gone(_) => {}
             }
@@ -124,8 +124,8 @@ impl Spoilt {
         Some(Ok(piece))
     }
 
-    fn broken(&mut self) -> Option<Result<Bytes, BoxError>> {
+    fn broken(&mut self) -> Result<Bytes, BoxError> {
         self.over = true;
-        Some(Err("cut by the proxy".into()))
+        Err("cut by the proxy".into())
     }
 }

@@ -69,6 +69,18 @@ pub(crate) const BY_PROXY: [Kind; 15] = [
     Kind::Slow,
 ];
 
+/// What is mixed.
+const MIXED: [Kind; 8] = [
+    Kind::Gone,
+    Kind::Throttled,
+    Kind::Errors,
+    Kind::Unanswered,
+    Kind::CutBody,
+    Kind::EndedBody,
+    Kind::Slow,
+    Kind::Held,
+];
+
 /// Everything goes well again this long after a run's start.
 const WITHIN: Duration = Duration::from_secs(40);
 
@@ -168,28 +180,15 @@ impl Drawn {
         let mut random = self.random.lock().expect("no panic");
         let forbidden = self.forbidden.lock().expect("no panic");
         let what = What::of(request);
-        match self.kind {
-            // Who may not create a Job has no run.
-            Kind::Forbidden => {
-                let now = forbidden.is_some_and(|until| Instant::now() < until) && request.method() == Method::GET;
-                now.then_some(Fault::Refuse(403, 0))
-            }
-            Kind::Mixed => {
-                const KINDS: [Kind; 8] = [
-                    Kind::Gone,
-                    Kind::Throttled,
-                    Kind::Errors,
-                    Kind::Unanswered,
-                    Kind::CutBody,
-                    Kind::EndedBody,
-                    Kind::Slow,
-                    Kind::Held,
-                ];
-                let kind = KINDS.get(random.below(8) as usize).copied().unwrap_or(Kind::Errors);
-                drawn(kind, what, &mut random)
-            }
-            kind => drawn(kind, what, &mut random),
+        // Who may not create a Job has no run.
+        if forbidden.is_some_and(|until| Instant::now() < until) && request.method() == Method::GET {
+            return Some(Fault::Refuse(403, 0));
         }
+        if self.kind != Kind::Mixed {
+            return drawn(self.kind, what, &mut random);
+        }
+        let kind = MIXED.get(random.below(8) as usize).copied().unwrap_or(Kind::Errors);
+        drawn(kind, what, &mut random)
     }
 }
 

@@ -60,7 +60,7 @@ impl Wish {
             kind: text("KJO_CHAOS_KIND").map(|name| Kind::named(&name).unwrap_or_else(|| panic!("no kind {name:?}"))),
             workload: text("KJO_CHAOS_WORKLOAD")
                 .map(|name| Workload::named(&name).unwrap_or_else(|| panic!("no workload {name:?}"))),
-            at_once: usize::try_from(number("KJO_CHAOS_AT_ONCE").unwrap_or(8)).expect("a number"),
+            at_once: usize::try_from(number("KJO_CHAOS_AT_ONCE").unwrap_or(12)).expect("a number"),
             long: number("KJO_CHAOS_LONG").is_some_and(|on| on > 0),
         }
     }
@@ -123,7 +123,9 @@ fn every_line_once_through_every_storm() {
         }
     }
     let mut table = Table::default();
-    reports.iter().for_each(|report| table.add(report));
+    for report in &reports {
+        table.add(report);
+    }
     println!("\n{table}\n{} s", began.elapsed().as_secs());
     let failed: Vec<String> = reports.iter().filter(|r| !r.holds()).map(Report::line).collect();
     assert!(failed.is_empty(), "{} runs fail:\n{}", failed.len(), failed.join("\n"));
@@ -164,7 +166,9 @@ fn together(plans: &[Plan], ns: &Namespace, runtime: &Runtime) -> Vec<Report> {
         runs.into_iter().map(|run| run.join().expect("no panic")).collect()
     });
     reports = reports.into_iter().map(|report| report.look_for_rests(ns)).collect();
-    reports.iter().for_each(|report| println!("{}", report.line()));
+    for report in &reports {
+        println!("{}", report.line());
+    }
     reports
 }
 

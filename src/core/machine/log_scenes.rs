@@ -215,3 +215,23 @@ fn only_what_had_started_before_attaching_is_read_in_part() {
         assert_eq!(starts, expected);
     }
 }
+
+#[test]
+fn attempts_that_nobody_saw_are_told_by_their_number() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))));
+    let told = |run: &Run| -> usize {
+        let unseen = run.log.iter().filter_map(|action| match action {
+            Action::Say(Notice::Log(LogNotice::AttemptsUnseen { count, .. })) => Some(*count),
+            _ => None,
+        });
+        unseen.sum()
+    };
+    for (restarts, id, unseen) in [(0, 1, 0), (1, 2, 0), (4, 5, 2), (4, 5, 2), (5, 6, 2)] {
+        let mut pod = running_as(id);
+        pod.uid = "the same".into();
+        pod.containers[0].restart_count = restarts;
+        run.input(Input::Pods(Seen::All(vec![pod])));
+        assert_eq!(told(&run), unseen, "at restart {restarts}");
+    }
+}
