@@ -111,7 +111,9 @@ fn more_pods_than_streams() {
     let mut by_pod: BTreeMap<&str, String> = BTreeMap::new();
     for line in done.text().lines() {
         let (pod, rest) = line.split_once(" main] ").expect(line);
-        *by_pod.entry(pod).or_default() += &format!("{rest}\n");
+        let log = by_pod.entry(pod).or_default();
+        *log += rest;
+        *log += "\n";
     }
     assert_eq!(by_pod.len(), 4, "{}", done.stderr);
     assert!(by_pod.values().all(|log| *log == lines(500)));
