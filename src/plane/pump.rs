@@ -86,7 +86,8 @@ impl<T: Fn(LogNews)> Log<T> {
     }
 
     /// Reads one stream to its end. `check`, where there is one, tells at the first byte of a log of
-    /// which nothing is known, or at its end, whether this is the right log.
+    /// which nothing is known, or which has been doubted for long, or at its end, whether this is the right
+    /// log.
     pub(super) async fn pump(
         &mut self,
         body: Body,
@@ -96,7 +97,8 @@ impl<T: Fn(LogNews)> Log<T> {
         check: Option<impl Future<Output = Result<bool, Failure>>>,
     ) -> End {
         let mut chunks = body.into_data_stream();
-        let mut check = check.filter(|_| self.cursor.since().is_none());
+        // A log that is known in part tells by itself whether it goes on, until waiting has not helped.
+        let mut check = check.filter(|_| self.cursor.since().is_none() || !wary);
         // Who is asked need not be doubted.
         self.cursor.begin(wary && check.is_none());
         let end = loop {

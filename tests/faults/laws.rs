@@ -44,7 +44,11 @@ pub(crate) fn always(scenario: &Scenario, came: &Came) -> Result<(), String> {
         if came.disturbed.contains(&Event::Rotate) && written.ends_with(shown.as_str()) {
             continue;
         }
-        match stranger(shown, &written, !scenario.prefixed() && came.written.len() > 1) {
+        let how = How {
+            attempts: !scenario.prefixed() && came.written.len() > 1,
+            gaps: came.stderr.contains("log gap"),
+        };
+        match stranger(shown, &written, how) {
             Ok(lost) => missing |= lost,
             Err(line) => {
                 let name = "a line that was not written, or twice, or in another order";
@@ -116,11 +120,20 @@ pub(crate) fn disturbed(scenario: &Scenario, came: &Came) -> Result<(), String> 
     ))
 }
 
+/// How lines are compared.
+#[derive(Clone, Copy)]
+struct How {
+    /// They are of several attempts that share stdout.
+    attempts: bool,
+    /// A gap was told: a line that was begun before it ends there.
+    gaps: bool,
+}
+
 /// All lines of `part` have to be lines of `whole`, in the same order; the first that is not, else
 /// whether lines are missing. Attempts one after the other share stdout without prefixes, and pass each
 /// other when a log is late, even within a line: there every byte counts once, in whatever order.
-fn stranger(part: &str, whole: &str, attempts: bool) -> Result<bool, String> {
-    if attempts {
+fn stranger(part: &str, whole: &str, how: How) -> Result<bool, String> {
+    if how.attempts {
         let (mut shown, mut written) = ([0_usize; 256], [0_usize; 256]);
         part.bytes().for_each(|byte| shown[usize::from(byte)] += 1);
         whole.bytes().for_each(|byte| written[usize::from(byte)] += 1);
@@ -137,7 +150,12 @@ fn stranger(part: &str, whole: &str, attempts: bool) -> Result<bool, String> {
     for (n, line) in shown.iter().enumerate() {
         // The log may have gone away amid its last line.
         let broken = line.trim_end_matches('\n');
-        let cut = n + 1 == shown.len() && rest.clone().any(|written| written.starts_with(broken));
+        let begun = rest.clone().any(|written| written.starts_with(broken));
+        let cut = begun && n + 1 == shown.len();
+        if begun && how.gaps && !rest.clone().any(|written| written == *line) {
+            rest.any(|written| written.starts_with(broken));
+            continue;
+        }
         if !rest.any(|written| written == *line) {
             if cut {
                 return Ok(true);
