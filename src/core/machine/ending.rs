@@ -202,6 +202,13 @@ impl Machine {
         counted - i32::try_from(self.pods.over()).unwrap_or(i32::MAX)
     }
 
+    /// How many pods fewer were ever seen than the Job counted when it was last seen.
+    fn never_listed(&self) -> i32 {
+        let of_job = |job: &JobView| job.active + job.succeeded + job.failed;
+        let counted = self.job.as_ref().map_or(0, of_job);
+        counted - i32::try_from(self.pods.known()).unwrap_or(i32::MAX)
+    }
+
     /// No later than a signal allows.
     fn bounded(&self, at: Duration) -> Duration {
         self.stopped
@@ -413,6 +420,7 @@ impl Machine {
         }
         let drained = self.drained(now);
         let (reading, unseen) = (self.pods.logs.reading(), self.unseen());
+        let never_listed = self.never_listed();
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
@@ -421,7 +429,13 @@ impl Machine {
             let Some(given_up) = drained else { return actions };
             ending.step = Step::Flush;
             ending.reconcile = Reconcile::Settled;
-            if unseen > 0 && matches!(ending.basis, Basis::Finished | Basis::Announced) {
+            let unseen = match &ending.basis {
+                Basis::Finished | Basis::Announced => unseen,
+                // With the Job its pods went, before anybody had listed them.
+                Basis::Given(verdict) if verdict.outcome == Outcome::Deleted => never_listed,
+                Basis::Given(_) => 0,
+            };
+            if unseen > 0 {
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }
             if given_up && !reading.is_empty() {

@@ -235,3 +235,15 @@ fn attempts_that_nobody_saw_are_told_by_their_number() {
         assert_eq!(told(&run), unseen, "at restart {restarts}");
     }
 }
+
+#[test]
+fn pods_that_went_with_their_job_before_they_were_listed_are_told() {
+    let mut run = Run::new(plan());
+    let active = JobView { active: 2, ..job(None) };
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))))
+        .input(Input::Job(Seen::One(active.clone())))
+        .input(Input::Job(Seen::Gone(active)))
+        .pass(60);
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(2)))), 1);
+}

@@ -111,6 +111,11 @@ impl Pods {
             .count()
     }
 
+    /// Pods that were ever seen.
+    pub(super) fn known(&self) -> usize {
+        self.tracked.len()
+    }
+
     /// Names of pods that exist and have not ended.
     pub(super) fn unfinished(&self) -> Vec<String> {
         self.alive().filter(|p| !p.finished()).map(|p| p.name.clone()).collect()
