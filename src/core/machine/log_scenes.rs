@@ -244,6 +244,7 @@ fn pods_that_went_with_their_job_before_they_were_listed_are_told() {
         .input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))))
         .input(Input::Job(Seen::One(active.clone())))
         .input(Input::Job(Seen::Gone(active)))
+        .input(Input::Read(Ok(None)))
         .pass(60);
     assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(2)))), 1);
 }
