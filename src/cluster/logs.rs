@@ -9,7 +9,15 @@ use super::{
     Cluster,
     uri::{encoded, with_query},
 };
-use crate::core::{failure::Failure, log::follow::SILENT_AFTER, machine::LogSource};
+use crate::core::{
+    backoff::{Backoff, Jitter},
+    failure::Failure,
+    log::follow::SILENT_AFTER,
+    machine::LogSource,
+};
+
+/// Tries to find out whose log a stream brings.
+const CHECKS: u32 = 5;
 
 /// Which log, from where.
 #[derive(Debug, Clone)]
@@ -30,9 +38,20 @@ pub struct LogRequest {
 
 impl Cluster {
     /// Whether a log that is asked for by these names is the one that is meant: read afresh, because the
-    /// kubelet may have started the container again since it was last told.
-    pub async fn serves(&self, source: &LogSource, previous: bool) -> Result<bool, Failure> {
-        let pod = self.read_pod(&source.pod).await?;
+    /// kubelet may have started the container again since it was last told. Asked more than once if need
+    /// be: an open log, which waits meanwhile, is not easily had again where every other request fails.
+    pub async fn serves(&self, source: &LogSource, previous: bool, jitter: Jitter) -> Result<bool, Failure> {
+        let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(2), jitter);
+        let mut tries = 1;
+        let pod = loop {
+            match self.read_pod(&source.pod).await {
+                Err(failure) if tries < CHECKS && !failure.is(403) => {
+                    tries += 1;
+                    tokio::time::sleep(backoff.next(failure.retry_after())).await;
+                }
+                answer => break answer?,
+            }
+        };
         Ok(pod.is_some_and(|pod| {
             pod.uid == source.pod_uid && pod.serves(&source.container, &source.container_id, previous)
         }))

@@ -136,6 +136,7 @@ mod tests {
             last,
             memory_limit: None,
             restarts: false,
+            restart_count: 0,
         }
     }
 

@@ -232,6 +232,15 @@ pub enum LogNotice {
         /// The container.
         container: String,
     },
+    /// Attempts of a container began and ended between two states that were seen.
+    AttemptsUnseen {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// How many.
+        count: usize,
+    },
     /// More containers than streams may be open: the rest is read in turn.
     InTurn(usize),
     /// What was read of all logs.

@@ -75,6 +75,8 @@ pub struct ContainerView {
     pub memory_limit: Option<String>,
     /// The kubelet may start it again under another ID: by the pod's restartPolicy, or rules of its own.
     pub restarts: bool,
+    /// How often it was, by the status.
+    pub restart_count: u32,
 }
 
 /// Where a container stands in the pod's life.
@@ -268,6 +270,7 @@ fn view(container: &Container, kind: ContainerKind, of_pod: bool, statuses: &[Co
             .and_then(|limits| limits.get("memory"))
             .map(|quantity| quantity.0.clone()),
         restarts: own.map_or(of_pod, |policy| policy != "Never") || container.restart_policy_rules.is_some(),
+        restart_count: status.and_then(|s| u32::try_from(s.restart_count).ok()).unwrap_or(0),
     }
 }
 

@@ -86,7 +86,8 @@ impl<T: Fn(LogNews)> Log<T> {
     }
 
     /// Reads one stream to its end. `check`, where there is one, tells at the first byte of a log of
-    /// which nothing is known whether this is the right log.
+    /// which nothing is known, or which has been doubted for long, or at its end, whether this is the right
+    /// log.
     pub(super) async fn pump(
         &mut self,
         body: Body,
@@ -96,8 +97,10 @@ impl<T: Fn(LogNews)> Log<T> {
         check: Option<impl Future<Output = Result<bool, Failure>>>,
     ) -> End {
         let mut chunks = body.into_data_stream();
-        self.cursor.begin(wary);
-        let mut check = check.filter(|_| self.cursor.since().is_none());
+        // A log that is known in part tells by itself whether it goes on, until waiting has not helped.
+        let mut check = check.filter(|_| self.cursor.since().is_none() || !wary);
+        // Who is asked need not be doubted.
+        self.cursor.begin(wary && check.is_none());
         let end = loop {
             let next = async {
                 tokio::select! {
@@ -105,19 +108,22 @@ impl<T: Fn(LogNews)> Log<T> {
                     () = silence(state, followed) => None,
                 }
             };
-            let chunk: Bytes = match self.giving_way(next).await {
+            let chunk: Option<Bytes> = match self.giving_way(next).await {
                 None => break End::Silent,
-                Some(None) => break End::Eof,
+                Some(None) => None,
                 Some(Some(Err(e))) => break End::Failed(Failure::Lost(e.to_string())),
-                Some(Some(Ok(chunk))) => chunk,
+                Some(Some(Ok(chunk))) => Some(chunk),
             };
+            // Also where nothing came: another attempt that has not written yet would make an empty log of
+            // this one.
             if let Some(check) = check.take() {
-                match check.await {
+                match self.giving_way(check).await {
                     Ok(true) => {}
                     Ok(false) => break End::Stranger,
                     Err(failure) => break End::Failed(failure),
                 }
             }
+            let Some(chunk) = chunk else { break End::Eof };
             self.cursor.feed(&chunk, &mut self.lines);
             if self.cursor.stranger() {
                 break End::Stranger;
@@ -180,5 +186,44 @@ impl<T: Fn(LogNews)> Log<T> {
             complete,
             counts: self.counts.counts(),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::ready;
+
+    use super::*;
+    use crate::{core::log::follow::Life, plane::Output};
+
+    /// One stream of a log of which nothing is known, and how many bytes of it were taken.
+    async fn pumped(body: &str, ours: bool) -> (End, u64) {
+        let (output, _pieces) = Output::new();
+        let mut log = Log::new(None, false, output.pen(), Read::default(), |_| ());
+        let (_tell, mut state) = watch::channel(LogState {
+            life: Life::Ended,
+            previous: false,
+            followed: true,
+        });
+        let body = Body::from(body.as_bytes().to_vec());
+        let end = log.pump(body, &mut state, false, true, Some(ready(Ok(ours)))).await;
+        (end, log.cursor.bytes())
+    }
+
+    #[tokio::test]
+    async fn whose_log_it_is_is_asked_before_anything_is_believed() {
+        const LINE: &str = "2026-11-02T00:00:00.5Z a\n";
+        assert_eq!(pumped(LINE, false).await, (End::Stranger, 0));
+        assert_eq!(
+            pumped("", false).await,
+            (End::Stranger, 0),
+            "another attempt's that is empty yet"
+        );
+        assert_eq!(
+            pumped(LINE, true).await,
+            (End::Eof, 2),
+            "though a stream before it has broken off"
+        );
+        assert_eq!(pumped("", true).await, (End::Eof, 0));
     }
 }

@@ -72,7 +72,8 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         ..
     } = reader;
     let mut log = Log::new(reader.prefix, reader.timestamps, reader.pen, reader.counts, reader.tell);
-    let mut follow = Follow::new(reader.jitter, source.restarts);
+    let mut jitter = reader.jitter;
+    let mut follow = Follow::new(jitter.fork(), source.restarts);
     let mut start = source.start;
     let mut keep_open = true;
     let mut rest = Rest::default();
@@ -99,6 +100,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             tail: tail(start),
         };
         log.cursor.behind_first(position);
+        log.cursor.amid(request.tail.is_some());
         let before = log.cursor.bytes();
         let end = {
             let _lane = if now.followed {
@@ -117,7 +119,9 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             };
             match log.giving_way(opening).await {
                 Some(Ok(body)) => {
-                    let check = source.restarts.then(|| cluster.serves(&source, now.previous));
+                    let check = source
+                        .restarts
+                        .then(|| cluster.serves(&source, now.previous, jitter.fork()));
                     log.pump(body, &mut state, request.follow, follow.wary(), check).await
                 }
                 Some(Err(failure)) => End::Failed(failure),

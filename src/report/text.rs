@@ -192,6 +192,16 @@ fn of_logs(notice: &LogNotice) -> String {
             "the log of pod/{pod} container {container} was first read long after the container's start: \
              the node may have rotated its first lines away"
         ),
+        LogNotice::AttemptsUnseen {
+            pod,
+            container,
+            count: 1,
+        } => format!("an attempt of pod/{pod} container {container} came and went unseen; its log is not shown"),
+        LogNotice::AttemptsUnseen { pod, container, count } => {
+            format!(
+                "{count} attempts of pod/{pod} container {container} came and went unseen; their logs are not shown"
+            )
+        }
         LogNotice::InTurn(streams) => format!(
             "more than {streams} containers: their logs are followed, those of the others are read in turn, every \
              half minute\nhint: --max-log-streams sets how many are followed at once"

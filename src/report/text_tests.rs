@@ -122,6 +122,16 @@ pub(crate) fn notices() -> Vec<Notice> {
             pod: pod(),
             container: container(),
         }),
+        Notice::Log(LogNotice::AttemptsUnseen {
+            pod: pod(),
+            container: container(),
+            count: 1,
+        }),
+        Notice::Log(LogNotice::AttemptsUnseen {
+            pod: pod(),
+            container: container(),
+            count: 3,
+        }),
         Notice::Log(LogNotice::InTurn(200)),
         Notice::WatchDenied {
             resource: "jobs",

@@ -68,12 +68,25 @@ impl fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
+/// A user that has to log in again is not known for at most so many milliseconds.
+const UNKNOWN_MS: u32 = 20_000;
+/// An API server that has just started knows no Roles for at most so many.
+const FORBIDDEN_MS: u32 = 800;
+
 /// Faults drawn from a seed, for a while: the same seed and the same requests, the same faults.
 pub struct Seeded {
-    random: Mutex<Jitter>,
+    drawn: Mutex<Drawn>,
     /// Of 100 requests so many go wrong.
     rate: u32,
     until: Instant,
+}
+
+struct Drawn {
+    random: Jitter,
+    /// All reads are refused with this code until then.
+    refused: Option<(u16, Instant)>,
+    /// Nothing is allowed for a moment only once.
+    forbidden: bool,
 }
 
 impl Seeded {
@@ -81,7 +94,11 @@ impl Seeded {
     #[must_use]
     pub fn new(seed: u64, rate: u32, within: Duration) -> Self {
         Self {
-            random: Mutex::new(Jitter::new(seed)),
+            drawn: Mutex::new(Drawn {
+                random: Jitter::new(seed),
+                refused: None,
+                forbidden: false,
+            }),
             rate,
             until: Instant::now() + within,
         }
@@ -90,10 +107,23 @@ impl Seeded {
 
 impl Faults for Seeded {
     fn draw(&self, request: &Request<Bytes>) -> Option<Fault> {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
-        if Instant::now() >= self.until || random.below(100) >= self.rate {
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        if now >= self.until {
             return None;
         }
+        // Who may not create or delete a Job has a run of another kind.
+        let reads = request.method() == Method::GET;
+        if let Some((code, _)) = drawn.refused.filter(|(_, until)| reads && now < *until) {
+            return Some(Fault::Refuse(code, 0));
+        }
+        if drawn.random.below(100) >= self.rate {
+            return None;
+        }
+        if let Some(code) = drawn.refuse(request, now) {
+            return Some(Fault::Refuse(code, 0));
+        }
+        let random = &mut drawn.random;
         let query = request.uri().query().unwrap_or_default();
         let stream = query.contains("watch=true") || query.contains("follow=true");
         // That a whole log ends in good order before its end can be told in some cases and not in all:
@@ -115,15 +145,34 @@ impl Faults for Seeded {
             }
             // Only what may be asked again can be told that it is too old.
             4 if request.method() == Method::GET && query.contains("watch=true") => Fault::Refuse(410, 0),
-            4 | 5 => Fault::Cut(at(&mut random)),
-            6 => Fault::Stall(at(&mut random)),
-            7 | 8 if !whole_log => Fault::End(at(&mut random)),
-            7 | 8 => Fault::Cut(at(&mut random)),
-            9 => Fault::Cut(at(&mut random)),
+            4 | 5 => Fault::Cut(at(random)),
+            6 => Fault::Stall(at(random)),
+            7 | 8 if !whole_log => Fault::End(at(random)),
+            7 | 8 => Fault::Cut(at(random)),
+            9 => Fault::Cut(at(random)),
             10 => Fault::Slow(Duration::from_millis(random.below(3000).into())),
             _ if query.contains("watch=true") => Fault::Twice,
-            _ => Fault::Cut(at(&mut random)),
+            _ => Fault::Cut(at(random)),
         })
+    }
+}
+
+impl Drawn {
+    /// Refusals of who asks, or of a kubelet that does not know its pods yet.
+    fn refuse(&mut self, request: &Request<Bytes>, now: Instant) -> Option<u16> {
+        if request.method() != Method::GET {
+            return None;
+        }
+        let (code, longest) = match self.random.below(12) {
+            0 => (401, UNKNOWN_MS),
+            1 if !self.forbidden => (403, FORBIDDEN_MS),
+            2 if request.uri().path().ends_with("/log") => return Some(404),
+            _ => return None,
+        };
+        self.forbidden |= code == 403;
+        let time = Duration::from_millis(self.random.below(longest).into());
+        self.refused = Some((code, now + time));
+        Some(code)
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    backend::{BACKEND, own_cluster},
+    backend::{BACKEND, own_cluster, script},
     namespace::Namespace,
     outcome::job,
 };
@@ -79,4 +79,27 @@ fn longer_without_an_api_server_than_the_budget_allows() {
     );
     // Nothing was deleted because of it.
     assert_eq!(ns.names("jobs").len(), 1);
+}
+
+#[test]
+fn a_kubelet_that_is_restarted() {
+    if !own_cluster() {
+        return;
+    }
+    let ns = Namespace::alone();
+    let mut running = ns
+        .manifest(&job("for i in $(seq 20); do echo $i; sleep 1; done"))
+        .start();
+    let mut stdout = BufReader::new(running.stdout());
+    let mut text = String::new();
+    while text.lines().count() < 5 {
+        assert!(stdout.read_line(&mut text).expect("a line") > 0, "it ended: {text}");
+    }
+    drop(script("ctl", &["kubelet", "restart"]));
+    while stdout.read_line(&mut text).expect("a line") > 0 {}
+    let (code, stderr) = running.wait(Duration::from_secs(60));
+    let expected: String = (1..=20).map(|i| format!("{i}\n")).collect();
+    assert_eq!((code, text), (0, expected), "{stderr}");
+    assert!(!stderr.contains("not proven"), "{stderr}");
+    ns.expect_nothing_left();
 }

@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::{namespace::Namespace, outcome::job};
 
-const AWK: &str = "awk 'BEGIN{for(i=1;i<=COUNT;i++) print \"line \" i \" of a log\"}'";
+pub(crate) const AWK: &str = "awk 'BEGIN{for(i=1;i<=COUNT;i++) print \"line \" i \" of a log\"}'";
 
-fn lines(n: usize) -> String {
+pub(crate) fn lines(n: usize) -> String {
     (1..=n).fold(String::new(), |mut text, i| {
         writeln!(text, "line {i} of a log").expect("a string");
         text
@@ -34,6 +34,16 @@ fn any_bytes() {
     let mut expected = b"nul \0 bad \xff\xfe cr\rmore\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
     expected.extend(std::iter::repeat_n(b'x', 200_000));
     expected.extend(b"\nno newline");
+    ns.manifest(&job(script)).run().expect(0, expected);
+}
+
+#[test]
+fn a_line_of_5_mb() {
+    let ns = Namespace::new();
+    let script = r#"echo before; awk 'BEGIN{for(i=0;i<100000;i++) printf "%050d", i; print ""}'; echo behind"#;
+    let mut expected = "before\n".to_owned();
+    (0..100_000).for_each(|i| write!(expected, "{i:050}").expect("a string"));
+    expected += "\nbehind\n";
     ns.manifest(&job(script)).run().expect(0, expected);
 }
 

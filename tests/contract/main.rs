@@ -3,14 +3,21 @@
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
 mod api;
+mod attach;
 mod backend;
 mod causes;
 mod disruption;
+mod log_flags;
+mod login;
 mod logs;
 mod namespace;
 mod outcome;
 mod permissions;
+#[path = "../proxy/mod.rs"]
+mod proxy;
 mod refused;
+mod rotation;
 mod signals;
+mod slow_stdout;
 #[path = "../support/mod.rs"]
 mod support;

@@ -73,6 +73,11 @@ impl Namespace {
             .args(args)
     }
 
+    /// `kjo attach NAME …` in this namespace.
+    pub(crate) fn attach(&self, name: &str) -> Kjo {
+        Kjo::new(["attach", name, "-n", &self.name]).env("KUBECONFIG", BACKEND.kubeconfig())
+    }
+
     /// `kjo run -f -` with this manifest.
     pub(crate) fn manifest(&self, manifest: &Value) -> Kjo {
         self.run(["-f", "-"]).stdin(manifest.to_string())
@@ -111,9 +116,14 @@ impl Namespace {
         }
     }
 
+    /// A folder of this namespace, of which nothing says that it exists.
+    pub(crate) fn state_folder(&self) -> String {
+        format!("/tmp/{}", self.name)
+    }
+
     /// Gives the first container a folder that outlives its restarts, and says where it is.
     pub(crate) fn state(&self, job: &mut Value) -> State {
-        let folder = format!("/tmp/{}", self.name);
+        let folder = self.state_folder();
         if BACKEND.is_sandbox() {
             // Its containers see this machine's files.
             std::fs::create_dir_all(&folder).expect("a folder");

@@ -1,6 +1,6 @@
 //! What holds whatever goes wrong, and what holds once it has passed.
 
-use crate::run::{Came, Event, Scenario, by_pod};
+use crate::run::{Came, Event, Scenario, by_log};
 
 /// Whatever goes wrong: never a false success, never a line twice or out of nothing, never a second
 /// Job, and nothing missing or left behind that was not told.
@@ -28,32 +28,35 @@ pub(crate) fn always(scenario: &Scenario, came: &Came) -> Result<(), String> {
     law(came.left.is_empty() || left_is_told, "something is left behind untold")?;
 
     let text = String::from_utf8(came.stdout.clone()).map_err(|e| e.to_string())?;
-    let shown: Vec<(String, String)> = if scenario.parallelism > 1 {
-        by_pod(&text)?.into_iter().collect()
+    let shown: Vec<(String, String)> = if scenario.prefixed() {
+        by_log(&text)?.into_iter().collect()
     } else {
         vec![(String::new(), text)]
     };
     let mut missing = false;
-    for (pod, shown) in &shown {
-        let of_pod = came.written.iter().filter(|(name, _)| pod.is_empty() || name == pod);
-        let mut written: String = of_pod.map(|(_, text)| text.as_str()).collect();
-        if scenario.parallelism > 1 && !written.is_empty() && !written.ends_with('\n') {
+    for (log, shown) in &shown {
+        let of_log = came.written.iter().filter(|(name, _)| log.is_empty() || name == log);
+        let mut written: String = of_log.map(|(_, text)| text.as_str()).collect();
+        if scenario.prefixed() && !written.is_empty() && !written.ends_with('\n') {
             written.push('\n');
         }
         // Of a log that was rotated before anything of it was read nothing tells what it began with.
         if came.disturbed.contains(&Event::Rotate) && written.ends_with(shown.as_str()) {
             continue;
         }
-        match stranger(shown, &written, scenario.parallelism == 1 && came.written.len() > 1) {
+        let how = How {
+            attempts: !scenario.prefixed() && came.written.len() > 1,
+            gaps: came.stderr.contains("log gap"),
+        };
+        match stranger(shown, &written, how) {
             Ok(lost) => missing |= lost,
             Err(line) => {
                 let name = "a line that was not written, or twice, or in another order";
-                return law(false, &format!("{name}: {pod} {line}"));
+                return law(false, &format!("{name}: {log} {line}"));
             }
         }
     }
-    missing |=
-        scenario.parallelism > 1 && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
+    missing |= scenario.prefixed() && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
     let told = [
         "log gap",
         "may be missing",
@@ -117,11 +120,20 @@ pub(crate) fn disturbed(scenario: &Scenario, came: &Came) -> Result<(), String> 
     ))
 }
 
+/// How lines are compared.
+#[derive(Clone, Copy)]
+struct How {
+    /// They are of several attempts that share stdout.
+    attempts: bool,
+    /// A gap was told: a line that was begun before it ends there.
+    gaps: bool,
+}
+
 /// All lines of `part` have to be lines of `whole`, in the same order; the first that is not, else
 /// whether lines are missing. Attempts one after the other share stdout without prefixes, and pass each
 /// other when a log is late, even within a line: there every byte counts once, in whatever order.
-fn stranger(part: &str, whole: &str, attempts: bool) -> Result<bool, String> {
-    if attempts {
+fn stranger(part: &str, whole: &str, how: How) -> Result<bool, String> {
+    if how.attempts {
         let (mut shown, mut written) = ([0_usize; 256], [0_usize; 256]);
         part.bytes().for_each(|byte| shown[usize::from(byte)] += 1);
         whole.bytes().for_each(|byte| written[usize::from(byte)] += 1);
@@ -138,7 +150,12 @@ fn stranger(part: &str, whole: &str, attempts: bool) -> Result<bool, String> {
     for (n, line) in shown.iter().enumerate() {
         // The log may have gone away amid its last line.
         let broken = line.trim_end_matches('\n');
-        let cut = n + 1 == shown.len() && rest.clone().any(|written| written.starts_with(broken));
+        let begun = rest.clone().any(|written| written.starts_with(broken));
+        let cut = begun && n + 1 == shown.len();
+        if begun && how.gaps && !rest.clone().any(|written| written == *line) {
+            rest.any(|written| written.starts_with(broken));
+            continue;
+        }
         if !rest.any(|written| written == *line) {
             if cut {
                 return Ok(true);

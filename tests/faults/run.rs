@@ -67,6 +67,22 @@ pub(crate) struct Scenario {
     pub(crate) skew: i64,
     /// Logs that are followed at once.
     pub(crate) streams: usize,
+    pub(crate) form: Form,
+}
+
+/// What the Job's pods are made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// One container.
+    Plain,
+    /// One container, which is started again in its pod.
+    Restarts,
+    /// Two containers side by side.
+    Several,
+    /// An init container before the main one.
+    Init,
+    /// A native sidecar beside the main one.
+    Sidecar,
 }
 
 /// What others do to the cluster.
@@ -89,7 +105,7 @@ pub(crate) struct Came {
     pub(crate) code: u8,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
-    /// What each pod's container wrote, in the order in which the pods started.
+    /// What each container wrote, by pod and container, in the order in which they started.
     pub(crate) written: Vec<(String, String)>,
     pub(crate) jobs_made: usize,
     pub(crate) job_succeeded: bool,
@@ -103,11 +119,24 @@ impl Scenario {
         let mut random = Jitter::new(seed);
         let parallelism = 1 + random.below(4).saturating_sub(1);
         let fails = if parallelism == 1 { random.below(3) } else { 0 };
+        let form = match Jitter::new(seed ^ 0xf0_12).below(9) {
+            0 | 1 if parallelism == 1 => Form::Restarts,
+            2 if parallelism == 1 => Form::Several,
+            3 if parallelism == 1 => Form::Init,
+            4 => Form::Sidecar,
+            5 => Form::Several,
+            _ => Form::Plain,
+        };
+        // Of a container whose restarts are over the Job's limit the pod is deleted, and its log with it.
+        let (backoff_limit, fails) = match form {
+            Form::Restarts => (6, 1 + random.below(2)),
+            Form::Plain | Form::Several | Form::Init | Form::Sidecar => (random.below(3), fails),
+        };
         Self {
             seed,
             parallelism,
             completions: parallelism + random.below(3) * u32::from(parallelism > 1),
-            backoff_limit: random.below(3),
+            backoff_limit,
             fails,
             code: i32::try_from(1 + random.below(255)).expect("a byte"),
             lines: [0, 1, 7, 60, 400].get(random.below(5) as usize).copied().unwrap_or(7),
@@ -118,6 +147,7 @@ impl Scenario {
             events: Vec::new(),
             skew: 0,
             streams: if random.below(4) == 0 { 1 } else { 200 },
+            form,
         }
     }
 
@@ -154,7 +184,7 @@ impl Scenario {
         events.sort_by_key(|(at, _)| *at);
         Self {
             backoff_limit: 6,
-            fails: 0,
+            fails: if drawn.form == Form::Restarts { drawn.fails } else { 0 },
             pace: Duration::from_millis(500),
             rate: drawn.rate / 3,
             within: Duration::from_secs(60),
@@ -173,17 +203,49 @@ impl Scenario {
         }
     }
 
+    /// Lines say whose they are.
+    pub(crate) fn prefixed(&self) -> bool {
+        self.parallelism > 1 || !matches!(self.form, Form::Plain | Form::Restarts)
+    }
+
     fn job(&self) -> Value {
+        let container = |name: &str| json!({"name": name, "image": "scripted", "command": ["run"]});
+        let mut pod = json!({
+            "restartPolicy": "Never", "terminationGracePeriodSeconds": 5, "containers": [container("main")],
+        });
+        match self.form {
+            Form::Plain => {}
+            Form::Restarts => pod["restartPolicy"] = json!("OnFailure"),
+            Form::Several => pod["containers"] = json!([container("main"), container("second")]),
+            Form::Init => pod["initContainers"] = json!([container("first")]),
+            Form::Sidecar => {
+                pod["initContainers"] = json!([container("side")]);
+                pod["initContainers"][0]["restartPolicy"] = json!("Always");
+            }
+        }
         json!({
             "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "test"},
             "spec": {
                 "backoffLimit": self.backoff_limit, "parallelism": self.parallelism, "completions": self.completions,
-                "template": {"spec": {
-                    "restartPolicy": "Never", "terminationGracePeriodSeconds": 5,
-                    "containers": [{"name": "main", "image": "scripted", "command": ["run"]}],
-                }},
+                "template": {"spec": pod},
             },
         })
+    }
+
+    /// What a container does that is not the main one: a few lines at once, and a sidecar stays.
+    fn beside(&self, container: &str, pod: &str) -> (Script, String) {
+        let text: String = (0..self.lines.min(40))
+            .map(|n| format!("{container} {pod} {n}\n"))
+            .collect();
+        let mut steps = vec![Step::Out(text.clone().into())];
+        if container == "side" {
+            steps.push(Step::Sleep(HANGS_AFTER * 3));
+        }
+        let script = Script {
+            steps,
+            on_term: Some((Duration::from_millis(100), 0)),
+        };
+        (script, text)
     }
 
     /// What the container of this attempt does.
@@ -245,9 +307,14 @@ async fn ran(scenario: &Scenario) -> Came {
         let (written, scenario) = (Arc::clone(&written), scenario.clone());
         Scripted::new(move |start: &ContainerStart| {
             let mut written = written.lock().expect("no panic");
-            let attempt = u32::try_from(written.len()).expect("few");
-            let (script, text) = scenario.script(attempt, &start.pod);
-            written.push((start.pod.clone(), text));
+            let attempts = written.iter().filter(|(log, _)| log.ends_with(" main"));
+            let attempt = u32::try_from(attempts.count()).expect("few");
+            let (script, text) = if start.container == "main" {
+                scenario.script(attempt, &start.pod)
+            } else {
+                scenario.beside(&start.container, &start.pod)
+            };
+            written.push((format!("{} {}", start.pod, start.container), text));
             script
         })
     };
@@ -404,15 +471,15 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
     )
 }
 
-/// Lines by the pod of their prefix.
-pub(crate) fn by_pod(stdout: &str) -> Result<BTreeMap<String, String>, String> {
+/// Lines by the pod and container of their prefix.
+pub(crate) fn by_log(stdout: &str) -> Result<BTreeMap<String, String>, String> {
     let mut logs: BTreeMap<String, String> = BTreeMap::new();
     for line in stdout.lines() {
-        let (pod, rest) = line
+        let (log, rest) = line
             .strip_prefix('[')
-            .and_then(|line| line.split_once(" main] "))
+            .and_then(|line| line.split_once("] "))
             .ok_or_else(|| format!("no prefix before {line:?}"))?;
-        let log = logs.entry(pod.to_owned()).or_default();
+        let log = logs.entry(log.to_owned()).or_default();
         *log += rest;
         *log += "\n";
     }

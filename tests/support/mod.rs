@@ -179,14 +179,21 @@ impl Running {
     }
 
     /// Waits for its end: exit code and stderr.
+    #[track_caller]
     pub(crate) fn wait(&mut self, within: Duration) -> (i32, String) {
-        let status = self.status(within);
-        let stderr = self.stderr.take().map(|stderr| stderr.join().expect("stderr"));
-        let stderr = stderr.unwrap_or_default();
-        let Some(code) = status.and_then(|s| s.code()) else {
+        let (code, stderr) = self.try_wait(within);
+        let Some(code) = code else {
             panic!("kjo did not end by itself within {within:?}; stderr:\n{stderr}");
         };
         (code, stderr)
+    }
+
+    /// The same; no exit code if it did not end by itself.
+    pub(crate) fn try_wait(&mut self, within: Duration) -> (Option<i32>, String) {
+        let status = self.status(within);
+        let stderr = self.stderr.take().map(|stderr| stderr.join().expect("stderr"));
+        let stderr = stderr.unwrap_or_default();
+        (status.and_then(|s| s.code()), stderr)
     }
 
     fn status(&mut self, within: Duration) -> Option<ExitStatus> {

@@ -25,6 +25,7 @@ fn waits(reason: &str, message: &str) -> PodView {
             },
             last: None,
             memory_limit: None,
+            restart_count: 0,
             restarts: false,
         }],
         ..PodView::default()

@@ -121,6 +121,7 @@ mod tests {
             last: None,
             memory_limit: None,
             restarts: false,
+            restart_count: 0,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Cursor {
     suspect: Option<(Stamp, u64)>,
     /// The first line is known and not passed on: reading begins behind it.
     behind_first: bool,
+    /// The next stream begins amid the log, with its last lines.
+    amid: bool,
     first: Option<Stamp>,
     gap: Option<Gap>,
     lines: u64,
@@ -105,6 +107,7 @@ impl Default for Cursor {
             stream: Stream::default(),
             suspect: None,
             behind_first: false,
+            amid: false,
             first: None,
             gap: None,
             lines: 0,
@@ -148,6 +151,12 @@ impl Cursor {
     /// comes behind it is passed on.
     pub fn behind_first(&mut self, yes: bool) {
         self.behind_first = yes;
+    }
+
+    /// The next stream was asked for the log's last lines only: what stands before the first that it brings
+    /// is not wanted later either.
+    pub fn amid(&mut self, yes: bool) {
+        self.amid = yes;
     }
 
     /// This stream has brought another log, and nothing of it was taken.
@@ -313,6 +322,9 @@ impl Cursor {
                 content: Vec::new(),
             }
         } else {
+            if std::mem::take(&mut self.amid) {
+                self.memory.begins_with(stamp);
+            }
             let skip = if std::mem::take(&mut self.behind_first) {
                 WHOLE
             } else {

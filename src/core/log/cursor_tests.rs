@@ -392,3 +392,30 @@ fn reading_begins_behind_the_last_line() {
         assert_eq!(cursor.take_gap(), None);
     }
 }
+
+#[test]
+fn what_stands_before_the_last_lines_that_were_asked_for_is_not_wanted_later() {
+    let line = |n: i64| format!("2026-11-23T10:00:00.00000{n}000Z line {n}\n");
+    let log: String = (0..6).map(line).collect();
+    let tail: String = (3..5).map(line).collect();
+    for cut in 32..=tail.len() {
+        let mut cursor = Cursor::default();
+        let mut out = Collected::default();
+        cursor.amid(true);
+        cursor.begin(false);
+        cursor.feed(&tail.as_bytes()[..cut], &mut out);
+        cursor.end(false, &mut out);
+        for _ in 0..2 {
+            cursor.amid(false);
+            cursor.begin(false);
+            cursor.feed(log.as_bytes(), &mut out);
+            cursor.end(true, &mut out);
+        }
+        assert_eq!(
+            String::from_utf8_lossy(&out.content),
+            "line 3\nline 4\nline 5\n",
+            "{cut}"
+        );
+        assert_eq!(cursor.take_gap(), None);
+    }
+}

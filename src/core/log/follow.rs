@@ -242,6 +242,10 @@ impl Follow {
     /// the status says now.
     pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
         let settled = self.opened_in.life >= Life::Ended && self.rested >= WRITING_LAG && !brought;
+        if *end == End::Eof {
+            // It could be read.
+            self.denied = None;
+        }
         self.reconnects += u32::from(match end {
             End::Failed(_) | End::Vain => true,
             // Most likely the container has ended, and its status is on the way.
@@ -265,7 +269,8 @@ impl Follow {
                 follow: true,
             },
             (End::Stranger, Life::Running | Life::Ended) => {
-                let after = DOUBTS.get(self.doubts).copied().unwrap_or_default();
+                let [.., longest] = DOUBTS;
+                let after = DOUBTS.get(self.doubts).copied().unwrap_or(longest);
                 self.doubts += 1;
                 Next::Open {
                     after,

@@ -108,6 +108,11 @@ impl Memory {
         self.replay.is_some()
     }
 
+    /// The log is known from its line with this stamp on; older lines that a replay brings count as known.
+    pub fn begins_with(&mut self, stamp: Stamp) {
+        self.dropped = self.dropped.max(Some(stamp));
+    }
+
     /// A stream from [`Self::since`] begins.
     pub fn begin(&mut self) {
         self.replay = self.newest.map(|newest| Replay {

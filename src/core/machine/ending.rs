@@ -18,6 +18,8 @@ use crate::core::{
 
 /// Draining ends when no log has brought a byte for this long.
 const QUIET: Duration = Duration::from_secs(30);
+/// The pause before pods are listed again that could not be listed.
+const RECONCILE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the pods' watch may lag behind the Job's before the pods are listed.
 const RECONCILE_AFTER: Duration = Duration::from_secs(1);
 /// Beyond the pods' grace, for the API to tell that they have ended.
@@ -223,6 +225,13 @@ impl Machine {
         counted - i32::try_from(self.pods.over()).unwrap_or(i32::MAX)
     }
 
+    /// How many pods fewer were ever seen than the Job counted when it was last seen.
+    fn never_listed(&self) -> i32 {
+        let of_job = |job: &JobView| job.active + job.succeeded + job.failed;
+        let counted = self.job.as_ref().map_or(0, of_job);
+        counted - i32::try_from(self.pods.known()).unwrap_or(i32::MAX)
+    }
+
     /// No later than a signal allows.
     fn bounded(&self, at: Duration) -> Duration {
         self.stopped
@@ -353,17 +362,25 @@ impl Machine {
     }
 
     fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
-        let listed = matches!(seen, Seen::All(_) | Seen::Lost(_));
+        let answer = match &seen {
+            Seen::All(_) => Some(Reconcile::Settled),
+            // A connection that broke just now must not cost a pod's whole log, which goes with the Job.
+            Seen::Lost(failure) if failure.may_heal() => Some(Reconcile::At(now + RECONCILE_AGAIN)),
+            Seen::Lost(_) => Some(Reconcile::Settled),
+            Seen::One(_) | Seen::Gone(_) | Seen::Back | Seen::Polled(_) => None,
+        };
         let actions = match seen {
             // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
             Seen::Lost(_) | Seen::Back | Seen::Polled(_) => Vec::new(),
             Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
         };
         let unseen = self.unseen();
-        if let Stage::Ending(ending) = &mut self.stage
-            && (unseen <= 0 || (listed && ending.reconcile == Reconcile::Asked))
-        {
-            ending.reconcile = Reconcile::Settled;
+        if let Stage::Ending(ending) = &mut self.stage {
+            ending.reconcile = match answer {
+                _ if unseen <= 0 => Reconcile::Settled,
+                Some(answer) if ending.reconcile == Reconcile::Asked => answer,
+                Some(_) | None => ending.reconcile,
+            };
         }
         actions
     }
@@ -426,7 +443,7 @@ impl Machine {
             }
         }
         if matches!(ending.reconcile, Reconcile::At(at) if now >= at) {
-            // The answer settles it; without one the drain's own budget does.
+            // A list settles it; without one the drain's own budget does.
             ending.reconcile = Reconcile::Asked;
             actions.push(Action::ListPods { job_uid });
         }
@@ -446,6 +463,7 @@ impl Machine {
             }
         }
         let (reading, unseen) = (self.pods.logs.reading(), self.unseen());
+        let never_listed = self.never_listed();
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
@@ -454,7 +472,13 @@ impl Machine {
             let Some(given_up) = drained else { return actions };
             ending.step = Step::Flush;
             ending.reconcile = Reconcile::Settled;
-            if unseen > 0 && matches!(ending.basis, Basis::Finished | Basis::Announced) {
+            let unseen = match &ending.basis {
+                Basis::Finished | Basis::Announced => unseen,
+                // With the Job its pods went, before anybody had listed them.
+                Basis::Given(verdict) if verdict.outcome == Outcome::Deleted => never_listed,
+                Basis::Given(_) | Basis::Main(_) => 0,
+            };
+            if unseen > 0 {
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }
             if given_up && !reading.is_empty() {

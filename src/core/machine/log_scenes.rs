@@ -228,3 +228,36 @@ fn what_the_kubelet_says_again_and_again_is_told_once() {
         2
     );
 }
+
+#[test]
+fn attempts_that_nobody_saw_are_told_by_their_number() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))));
+    let told = |run: &Run| -> usize {
+        let unseen = run.log.iter().filter_map(|action| match action {
+            Action::Say(Notice::Log(LogNotice::AttemptsUnseen { count, .. })) => Some(*count),
+            _ => None,
+        });
+        unseen.sum()
+    };
+    for (restarts, id, unseen) in [(0, 1, 0), (1, 2, 0), (4, 5, 2), (4, 5, 2), (5, 6, 2)] {
+        let mut pod = running_as(id);
+        pod.uid = "the same".into();
+        pod.containers[0].restart_count = restarts;
+        run.input(Input::Pods(Seen::All(vec![pod])));
+        assert_eq!(told(&run), unseen, "at restart {restarts}");
+    }
+}
+
+#[test]
+fn pods_that_went_with_their_job_before_they_were_listed_are_told() {
+    let mut run = Run::new(plan());
+    let active = JobView { active: 2, ..job(None) };
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))))
+        .input(Input::Job(Seen::One(active.clone())))
+        .input(Input::Job(Seen::Gone(active)))
+        .input(Input::Read(Ok(None)))
+        .pass(60);
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(2)))), 1);
+}

@@ -28,6 +28,8 @@ pub(super) struct Logs {
     by_container: BTreeMap<String, StreamId>,
     /// Pods were listed once: containers of pods that come later are seen to start.
     listed: bool,
+    /// Attempts that nobody saw, as they were told, by pod and container.
+    unseen: BTreeMap<(String, String), usize>,
     /// It was told that some are read in turn.
     told_turns: bool,
 }
@@ -57,6 +59,7 @@ impl Logs {
             streams: BTreeMap::new(),
             by_container: BTreeMap::new(),
             listed: false,
+            unseen: BTreeMap::new(),
             told_turns: false,
         }
     }
@@ -81,6 +84,7 @@ impl Logs {
             if self.plan.choice.takes(container, &self.declared) {
                 let seen = before.and_then(|pod| pod.containers.iter().find(|c| c.name == container.name));
                 actions.extend(self.of_container(pod, container, seen));
+                actions.extend(self.unseen(pod, container));
             }
         }
         actions.extend(self.share());
@@ -151,6 +155,31 @@ impl Logs {
         }
         actions.extend(self.supersede(pod, container, [current, last_id]));
         actions
+    }
+
+    /// The status counts more attempts than it ever told of: it holds the last two only.
+    fn unseen(&mut self, pod: &PodView, container: &ContainerView) -> Option<Action> {
+        if self.plan.start != Start::Beginning {
+            return None;
+        }
+        let of_container = |s: &&Stream| s.source.pod_uid == pod.uid && s.source.container == container.name;
+        let known = self.streams.values().filter(of_container).count();
+        let restarts = usize::try_from(container.restart_count).unwrap_or(0);
+        // Of the first attempt no restart tells.
+        let unseen = if known == 0 {
+            restarts
+        } else {
+            (restarts + 1).saturating_sub(known)
+        };
+        let key = (pod.uid.clone(), container.name.clone());
+        let told = self.unseen.insert(key, unseen).unwrap_or(0);
+        (unseen > told).then(|| {
+            Action::Say(Notice::Log(LogNotice::AttemptsUnseen {
+                pod: pod.name.clone(),
+                container: container.name.clone(),
+                count: unseen - told,
+            }))
+        })
     }
 
     fn open(&mut self, mut source: LogSource, failed: bool) -> Option<Action> {

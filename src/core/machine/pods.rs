@@ -107,6 +107,11 @@ impl Pods {
         pods.filter(|pod| pod.phase == Phase::Failed).count()
     }
 
+    /// Pods that were ever seen.
+    pub(super) fn known(&self) -> usize {
+        self.tracked.len()
+    }
+
     /// Names of pods that exist and have not ended.
     pub(super) fn unfinished(&self) -> Vec<String> {
         self.alive().filter(|p| !p.finished()).map(|p| p.name.clone()).collect()

@@ -259,6 +259,7 @@ fn the_main_container_decides_and_its_proxy_is_not_waited_for() {
             },
             last: None,
             memory_limit: None,
+            restart_count: 0,
             restarts: false,
         });
         run.input(Input::Pods(Seen::All(vec![both]))).pass(2);

@@ -105,6 +105,7 @@ fn pod(state: State) -> PodView {
             last: None,
             memory_limit: None,
             restarts: false,
+            restart_count: 0,
         }],
         ..PodView::default()
     }
@@ -282,6 +283,22 @@ fn pods_that_were_never_seen_are_listed_once() {
         .input(Input::Pods(Seen::All(vec![])));
     run.input(Input::Job(Seen::One(failed()))).wait();
     assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 1);
+    run.input(Input::Pods(Seen::All(vec![ended(9)])))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 9);
+}
+
+#[test]
+fn pods_that_cannot_be_listed_at_the_end_are_listed_again() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Job(Seen::One(failed())))
+        .wait();
+    run.input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))));
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "a log may be unread");
+    run.wait();
+    assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 2);
     run.input(Input::Pods(Seen::All(vec![ended(9)])))
         .input(done(0))
         .input(Input::Flushed(None));
