@@ -20,9 +20,8 @@ pub const SILENT_AFTER: Duration = Duration::from_secs(300);
 const STATUS_LAG: Duration = Duration::from_millis(1500);
 
 /// How long a node may take to write what a container has left in its pipe: containerd reports the end
-/// before its logger has copied the last of it (pkg/cri/io, `redirectLogs`), and on a busy machine the
-/// last 600 of 100,000 lines were seen to come later than that. The Job controller takes a second to tell
-/// that the Job has ended (`syncJobBatchPeriod`), so nobody waits for this.
+/// before its logger has copied the last of it to the file (pkg/cri/io, `redirectLogs`). The Job controller
+/// takes a second to tell that the Job has ended (`syncJobBatchPeriod`), so nobody waits for this.
 const WRITING_LAG: Duration = Duration::from_millis(500);
 
 /// A log that is read in turn with others is read again after this, less than the half minute that is
