@@ -137,7 +137,7 @@ async fn attempt(
         result,
     };
     let ended = driver::drive(plan, shell, signals, started).await;
-    if let Err(e) = result.ended(&ended, cluster.requests()) {
+    if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
     Ok(exit::code(&ended.verdict))

@@ -22,7 +22,10 @@ use crate::{
     },
     driver::{self, Shell},
     plane::Output,
-    report::{self, Reporter, result::ResultFile},
+    report::{
+        self, Reporter,
+        result::{Clock, ResultFile},
+    },
     signals,
     spec::{
         Refusal,
@@ -49,7 +52,7 @@ pub(super) async fn recorded(
     reporter: &Reporter,
     attempt: impl AsyncFnOnce(&mut ResultFile) -> Result<u8, Refusal>,
 ) -> u8 {
-    match ResultFile::begin(path.clone()) {
+    match ResultFile::begin(path.clone(), Clock::set(jiff::Timestamp::now())) {
         Ok(mut result) => match attempt(&mut result).await {
             Ok(code) => code,
             Err(refusal) => refused(&refusal, reporter, &result),
@@ -133,7 +136,7 @@ async fn attempt(
     );
     let ended = driver::drive(plan, shell, signals, started).await;
     sandbox.stop().await;
-    if let Err(e) = result.ended(&ended, cluster.requests()) {
+    if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
     Ok(exit::code(&ended.verdict))

@@ -7,16 +7,11 @@ mod jobs;
 mod login;
 mod logs;
 mod proxy;
+mod traffic;
 mod uri;
 mod watch;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -28,8 +23,9 @@ pub use jobs::Created;
 pub use logs::LogRequest;
 
 use login::Login;
+use traffic::Counted;
 
-use crate::core::failure::Failure;
+use crate::core::{failure::Failure, record::Traffic};
 
 /// A request that should be answered at once is given up after this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -39,7 +35,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 pub struct Cluster {
     login: Login,
     namespace: String,
-    requests: Arc<AtomicU64>,
+    counted: Arc<Counted>,
 }
 
 impl Cluster {
@@ -49,7 +45,7 @@ impl Cluster {
         Self {
             login: Login::new(client),
             namespace: namespace.into(),
-            requests: Arc::new(AtomicU64::new(0)),
+            counted: Arc::default(),
         }
     }
 
@@ -61,10 +57,10 @@ impl Cluster {
         self
     }
 
-    /// Requests sent so far.
+    /// What was sent so far.
     #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    pub fn traffic(&self) -> Traffic {
+        self.counted.sum()
     }
 
     /// Sends a request and waits for the head of its answer, at most `within`; an error answer is
@@ -101,7 +97,18 @@ impl Cluster {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.counted.sent(method, uri);
+        let answer = self.answer(client, request, within).await;
+        self.counted.answered(method, uri, answer.as_ref().err());
+        answer
+    }
+
+    async fn answer(
+        &self,
+        client: &Client,
+        request: Request<Body>,
+        within: Duration,
+    ) -> Result<Response<Body>, Failure> {
         let response = tokio::time::timeout(within, client.send(request))
             .await
             .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?

@@ -98,6 +98,17 @@ impl Wholeness {
     }
 }
 
+/// What was asked of the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Requests sent.
+    pub requests: u64,
+    /// Of those, the ones that repeated one that had failed.
+    pub retries: u64,
+    /// Watches opened again because one had broken off or fallen silent.
+    pub rewatches: u64,
+}
+
 /// Gaps in all these logs together.
 #[must_use]
 pub fn gaps(pods: &[PodRecord]) -> u32 {

@@ -1,17 +1,23 @@
 //! Everything that kjo prints or writes down: container bytes on stdout, its own lines on stderr,
 //! the result file.
 
+pub mod document;
 mod ledger;
+mod place;
 pub mod result;
+#[cfg(test)]
+#[path = "../../tests/support/schema.rs"]
+mod schema;
 mod spool;
 mod text;
 mod writer;
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-pub use writer::stdout;
+pub use writer::{product, stdout};
 
 use crate::{core::notice::Notice, spec::Refusal};
 
@@ -70,6 +76,16 @@ impl Reporter {
             drop(tokio::time::timeout(STDERR_WITHIN, out).await);
         }
     }
+}
+
+/// A document as it is written and printed: for people too, with a last newline.
+///
+/// # Errors
+/// None that a value can cause.
+pub fn json(document: &Value) -> std::io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(document)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 /// What a [`Reporter::gathered`] was told.

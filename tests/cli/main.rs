@@ -187,8 +187,7 @@ fn finish(mut running: support::Running) -> (Done, serde_json::Value) {
     running.stdout().read_to_end(&mut stdout).expect("stdout");
     let (code, stderr) = running.wait(std::time::Duration::from_secs(60));
     let text = std::fs::read(running.folder().join("result.json")).expect("a result file");
-    let result = serde_json::from_slice(&text).expect("JSON");
-    (Done { code, stdout, stderr }, result)
+    (Done { code, stdout, stderr }, support::result(text))
 }
 
 /// Ports differ from run to run.
