@@ -5,14 +5,8 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{
-    args::ClusterArgs,
-    log_flags::LogArgs,
-    run,
-    settings::{self, Env},
-};
+use super::{args::ClusterArgs, log_flags::LogArgs, run, settings::Env, target::Target};
 use crate::{
-    cluster,
     core::{
         exit,
         log::follow::Start,
@@ -89,28 +83,16 @@ async fn attempt(
 ) -> Result<u8, Refusal> {
     // Before any handler is installed: what was ignored from the start stays ignored.
     let status = fs::read_to_string("/proc/self/status").ok();
-    if args.cluster.sandbox {
-        return Err(Refusal::new(
-            "--sandbox starts a cluster for one run, which has no Job to attach to",
-            "leave --sandbox out",
-        ));
-    }
     let start = match (args.tail, args.since_attach) {
         (_, true) => Start::Now,
         (Some(lines), false) => Start::Tail(lines),
         (None, false) => Start::Beginning,
     };
-    let namespace = settings::given("-n", args.cluster.namespace.clone())?;
-    let target = settings::cluster(args.cluster, env)?;
-    let connection = target.find().await?;
-    let namespace = namespace.unwrap_or_else(|| connection.namespace.clone());
-    let cluster = cluster::connect(&connection, &namespace)?.renewed_from(target);
+    let target = Target::find(args.cluster, env).await?;
     let signals = signals::listen(status.as_deref()).map_err(|e| run::no_signals(&e))?;
-    result.about(&namespace, None);
-    reporter.say(&Notice::Target {
-        server: connection.server.clone(),
-        namespace: namespace.clone(),
-    });
+    result.about(&target.namespace, None);
+    target.tell(reporter);
+    let Target { cluster, namespace, .. } = target;
     let plan = Plan {
         job: args.name.clone(),
         namespace,

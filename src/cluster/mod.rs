@@ -6,7 +6,9 @@ mod connect;
 mod jobs;
 mod login;
 mod logs;
+mod origin;
 mod proxy;
+mod review;
 mod traffic;
 mod uri;
 mod watch;
@@ -21,6 +23,8 @@ use kube::{Client, client::Body};
 pub use connect::{Connection, Where, connect};
 pub use jobs::Created;
 pub use logs::LogRequest;
+pub use origin::Origin;
+pub use review::{NamespaceState, ServerVersion};
 
 use login::Login;
 use traffic::Counted;

@@ -5,6 +5,7 @@
 //! client: time, chance and observations are arguments. `now` is the time since the program
 //! started, on a clock that never goes back.
 
+pub mod access;
 pub mod backoff;
 pub mod blame;
 pub mod duration;
@@ -18,6 +19,8 @@ pub mod notice;
 pub mod outcome;
 pub mod pod;
 pub mod record;
+pub mod seek;
 pub mod size;
 pub mod verdict;
+pub mod version;
 pub mod watch;

@@ -16,7 +16,7 @@ use crate::core::{
 };
 
 /// Everything that the document is made from.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Facts<'a> {
     /// How it ended; `None` while that is open.
     pub verdict: Option<&'a Verdict>,

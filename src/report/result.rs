@@ -94,7 +94,12 @@ impl ResultFile {
         if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
             return Ok(());
         }
-        self.write(|| self.document(Facts { job: Some(job), ..Facts::default() }))
+        self.write(|| {
+            self.document(Facts {
+                job: Some(job),
+                ..Facts::default()
+            })
+        })
     }
 
     /// The run is over, after so many requests.

@@ -72,6 +72,13 @@ pub(super) fn of(notice: &Notice) -> String {
             "the pods may not be watched: {failure}; going on without logs and exit codes\n\
              hint: allow get, list and watch on pods, as manifests/rbac.yaml does"
         ),
+        Notice::EventsUnread(failure) if failure.is(403) => format!(
+            "the Events may not be read: {failure}; going on without the cluster's warnings\n\
+             hint: allow list on events, as manifests/rbac.yaml does"
+        ),
+        Notice::EventsUnread(failure) => {
+            format!("the Events could not be read: {failure}; going on without the cluster's warnings")
+        }
         Notice::Log(notice) => of_logs(notice),
         Notice::ConnectionLost { failure, budget } if failure.is(403) => format!(
             "the Job may not be read any more: {failure}; it runs on, trying again for {}\n\

@@ -20,5 +20,9 @@ pub(crate) fn expect_valid(document: &Value) {
         .iter_errors(document)
         .map(|e| format!("at {:?}: {e}", e.instance_path().to_string()))
         .collect();
-    assert!(wrong.is_empty(), "not as docs/result.schema.json says:\n{}\n{document:#}", wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "not as docs/result.schema.json says:\n{}\n{document:#}",
+        wrong.join("\n")
+    );
 }

@@ -19,6 +19,7 @@ mod ending;
 mod following;
 mod io;
 mod logs;
+pub mod look;
 mod pods;
 
 use std::time::Duration;
