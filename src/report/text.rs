@@ -130,7 +130,7 @@ fn of_logs(notice: &LogNotice) -> String {
             container,
             failure,
         } => format!(
-            "the log of pod/{pod} container {container} may not be read: {failure}; going on without it\n\
+            "the log of pod/{pod} container {container} may not be read: {failure}; going on without logs\n\
              hint: allow get on pods/log, as manifests/rbac.yaml does"
         ),
         LogNotice::Gap { pod, container, gap } => format!(

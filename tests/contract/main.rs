@@ -9,6 +9,7 @@ mod logs;
 mod namespace;
 mod outcome;
 mod permissions;
+mod permissions_lacking;
 mod refused;
 mod signals;
 #[path = "../support/mod.rs"]

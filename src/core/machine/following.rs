@@ -248,6 +248,7 @@ impl Machine {
                 Notice::Log(LogNotice::Gap { pod, container, gap })
             }
             LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),
+            LogNews::Denied(_) if !logs.denied() => return Vec::new(),
             LogNews::Denied(failure) => Notice::Log(LogNotice::Denied {
                 pod,
                 container,

@@ -30,6 +30,8 @@ pub(super) struct Logs {
     listed: bool,
     /// It was told that some are read in turn.
     told_turns: bool,
+    /// It was told that logs may not be read: a permission is missing for all of them.
+    told_denied: bool,
 }
 
 #[derive(Debug)]
@@ -56,6 +58,7 @@ impl Logs {
             by_container: BTreeMap::new(),
             listed: false,
             told_turns: false,
+            told_denied: false,
         }
     }
 
@@ -243,6 +246,11 @@ impl Logs {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.gaps += 1;
         }
+    }
+
+    /// A log may not be read. True the first time.
+    pub(super) fn denied(&mut self) -> bool {
+        !std::mem::replace(&mut self.told_denied, true)
     }
 
     /// A log waits for whoever reads stdout, or no longer does.
