@@ -28,7 +28,12 @@ pub struct CheckArgs {
 /// Prints what was found. 0 if Jobs can be run there.
 pub async fn check(args: CheckArgs, env: Env<'_>) -> u8 {
     let mut found = Found {
-        machine: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+        machine: format!(
+            "kjo {} on {} {}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ),
         names: names(&args.cluster, env),
         ..Found::default()
     };

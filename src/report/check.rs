@@ -16,7 +16,7 @@ use crate::{
 /// All that was found; what comes later is missing where something before it failed.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// The machine, for example `linux x86_64`.
+    /// The program and its machine, for example `kjo 0.1.0 on linux x86_64`.
     pub machine: String,
     /// Where the cluster was looked for, and found.
     pub cluster: Option<Result<Place, Refusal>>,
@@ -86,7 +86,7 @@ const UNTOLD: &str = "what is allowed cannot be asked";
 #[must_use]
 pub fn text(found: &Found, redact: bool) -> String {
     let hide = Hide::new(found, redact);
-    let mut lines = vec![format!("kjo {} on {}", env!("CARGO_PKG_VERSION"), found.machine)];
+    let mut lines = vec![found.machine.clone()];
     match &found.cluster {
         Some(Ok(place)) => lines.extend(of_place(place, redact)),
         Some(Err(refusal)) => {
@@ -100,12 +100,10 @@ pub fn text(found: &Found, redact: bool) -> String {
         }
         None => {}
     }
-    lines.extend(
-        found
-            .version
-            .as_ref()
-            .map(|version| row("version", &of_version(version, &hide))),
-    );
+    if let Some(version) = &found.version {
+        lines.push(row("version", &of_version(version, &hide)));
+        lines.extend(version.as_ref().err().map(|failure| row("", advice(failure))));
+    }
     lines.extend(found.user.as_ref().map(|user| {
         let user = match user {
             Ok(user) => hide.of(user),
@@ -117,7 +115,9 @@ pub fn text(found: &Found, redact: bool) -> String {
         let state = match state {
             NamespaceState::Exists => "exists".to_owned(),
             NamespaceState::Terminating => "is being deleted".to_owned(),
-            NamespaceState::Missing => "does not exist".to_owned(),
+            NamespaceState::Missing => {
+                "does not exist\n           hint: create it, or choose another with -n".to_owned()
+            }
             NamespaceState::Unknown(failure) => format!(
                 "may not be looked at, which nothing else needs: {}",
                 hide.of(&failure.to_string())
@@ -159,6 +159,18 @@ fn of_version(version: &Result<ServerVersion, Failure>, hide: &Hide) -> String {
         None => "of unknown support",
     };
     format!("{}, {support} ({})", server.name, version::promise())
+}
+
+/// What to do about a server that does not answer as it should.
+fn advice(failure: &Failure) -> &'static str {
+    match failure {
+        Failure::Setup(_) => "hint: check certificates and user of the kubeconfig",
+        Failure::Unreachable(_) | Failure::Lost(_) => "hint: check that the server is up and reachable from here",
+        Failure::Answered(status) if status.code == 401 => {
+            "hint: log in to the cluster again, or check the user of this context"
+        }
+        Failure::Answered(_) => "hint: see whether 'kubectl version' gets an answer from there",
+    }
 }
 
 fn of_permissions(permissions: &[(Permission, Result<bool, Failure>)], hide: &Hide) -> Vec<String> {

@@ -21,7 +21,7 @@ fn version(minor: u32) -> ServerVersion {
 
 fn found(may: impl Fn(&Permission) -> Result<bool, Failure>) -> Found {
     Found {
-        machine: "linux x86_64".into(),
+        machine: "kjo 0.1.0 on linux x86_64".into(),
         cluster: Some(Ok(Place {
             server: "https://k8s.example.com:6443".into(),
             origin: "context prod with user ann of /home/ann/.kube/config".into(),
@@ -73,7 +73,7 @@ fn reviews_are_refused() {
 #[test]
 fn what_stands_in_the_way() {
     let none = Found {
-        machine: "linux x86_64".into(),
+        machine: "kjo 0.1.0 on linux x86_64".into(),
         cluster: Some(Err(Refusal::new(
             "the kubeconfig /home/ann/.kube/config cannot be used: it is not valid YAML at line 3",
             "name a readable kubeconfig with --kubeconfig or KUBECONFIG",

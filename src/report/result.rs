@@ -4,7 +4,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
 use jiff::Timestamp;
@@ -25,6 +25,8 @@ pub struct ResultFile {
     run_id: Option<String>,
     clock: Clock,
     created: OnceLock<Timestamp>,
+    /// What was wrong when it was last written.
+    wrong: Mutex<Option<String>>,
 }
 
 /// The time of day, which goes on evenly from its beginning: a clock that is set meanwhile does not make
@@ -70,6 +72,7 @@ impl ResultFile {
             run_id: None,
             clock,
             created: OnceLock::new(),
+            wrong: Mutex::default(),
         })
     }
 
@@ -88,7 +91,7 @@ impl ResultFile {
     /// The Job exists; its outcome is open.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, and that is news.
     pub fn created(&self, job: &JobView) -> io::Result<()> {
         self.created.get_or_init(|| self.clock.now());
         if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
@@ -105,7 +108,7 @@ impl ResultFile {
     /// The run is over, after so many requests.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, and that is news.
     pub fn ended(&self, ended: &Ended, traffic: Traffic) -> io::Result<()> {
         self.write(|| self.of_ended(ended, traffic))
     }
@@ -129,7 +132,7 @@ impl ResultFile {
     /// Nothing was tried.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, and that is news.
     pub fn refused(&self, verdict: &Verdict) -> io::Result<()> {
         let mut facts = Facts {
             verdict: Some(verdict),
@@ -154,7 +157,14 @@ impl ResultFile {
 
     fn write(&self, document: impl FnOnce() -> Value) -> io::Result<()> {
         let Some(place) = &self.place else { return Ok(()) };
-        place.put(&super::json(&document())?)
+        let written = super::json(&document()).and_then(|text| place.put(&text));
+        let wrong = written.as_ref().err().map(ToString::to_string);
+        let mut before = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == wrong {
+            return Ok(());
+        }
+        before.clone_from(&wrong);
+        written
     }
 }
 

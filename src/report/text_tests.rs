@@ -112,6 +112,12 @@ fn every_notice() {
             container: container(),
         }),
         Notice::Log(LogNotice::InTurn(200)),
+        Notice::EventsUnread(Failure::Answered(Box::new(Status {
+            code: 403,
+            message: "events is forbidden".into(),
+            ..Status::default()
+        }))),
+        Notice::EventsUnread(lost()),
         Notice::WatchDenied {
             resource: "jobs",
             failure: lost(),

@@ -1,8 +1,10 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod looks;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -165,7 +167,13 @@ fn a_refusal_leaves_a_result() {
 fn help_and_version() {
     let done = Kjo::new(["--version"]).run();
     done.expect(0, format!("kjo {}\n", env!("CARGO_PKG_VERSION")));
-    for args in [&["--help"][..], &["run", "--help"], &["run", "-h"]] {
+    for args in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["run", "-h"],
+        &["status", "--help"],
+        &["check", "--help"],
+    ] {
         let done = Kjo::new(args.iter().copied()).run();
         assert_eq!((done.code, done.stderr.as_str()), (0, ""));
         insta::assert_snapshot!(done.text());

@@ -12,5 +12,6 @@ mod permissions;
 mod permissions_lacking;
 mod refused;
 mod signals;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;

@@ -396,7 +396,7 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         result: &result,
     };
     let ended = driver::drive(plan, shell, signals, Instant::now()).await;
-    schema::expect_valid(&result.of_ended(&ended, cluster.traffic()));
+    crate::schema::expect_valid(&result.of_ended(&ended, cluster.traffic()));
     (
         exit::code(&ended.verdict),
         stdout.await.expect("no panic"),

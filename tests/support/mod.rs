@@ -159,6 +159,11 @@ impl Running {
         (code, stderr)
     }
 
+    /// Waits until it has gone, by a signal that nothing survives.
+    pub(crate) fn gone(&mut self) {
+        self.child.wait().expect("wait");
+    }
+
     fn status(&mut self, within: Duration) -> Option<ExitStatus> {
         let ended = eventually(within, || self.child.try_wait().expect("wait").is_some());
         if !ended {

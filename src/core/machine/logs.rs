@@ -28,10 +28,16 @@ pub(super) struct Logs {
     by_container: BTreeMap<String, StreamId>,
     /// Pods were listed once: containers of pods that come later are seen to start.
     listed: bool,
-    /// It was told that some are read in turn.
-    told_turns: bool,
-    /// It was told that logs may not be read: a permission is missing for all of them.
-    told_denied: bool,
+    told: Told,
+}
+
+/// What is said once for all logs.
+#[derive(Debug, Default)]
+struct Told {
+    /// Some are read in turn.
+    turns: bool,
+    /// They may not be read: a permission that is missing is missing for all of them.
+    denied: bool,
 }
 
 #[derive(Debug)]
@@ -57,8 +63,7 @@ impl Logs {
             streams: BTreeMap::new(),
             by_container: BTreeMap::new(),
             listed: false,
-            told_turns: false,
-            told_denied: false,
+            told: Told::default(),
         }
     }
 
@@ -204,7 +209,7 @@ impl Logs {
         let mut actions = Vec::new();
         for (_, id) in waiting {
             if free == 0 {
-                if !std::mem::replace(&mut self.told_turns, true) {
+                if !std::mem::replace(&mut self.told.turns, true) {
                     actions.push(Action::Say(Notice::Log(LogNotice::InTurn(self.plan.streams))));
                 }
                 break;
@@ -250,7 +255,7 @@ impl Logs {
 
     /// A log may not be read. True the first time.
     pub(super) fn denied(&mut self) -> bool {
-        !std::mem::replace(&mut self.told_denied, true)
+        !std::mem::replace(&mut self.told.denied, true)
     }
 
     /// A log waits for whoever reads stdout, or no longer does.
