@@ -1,8 +1,7 @@
 //! The words of `kjo check`: what was found, ready to be copied into a bug report. `--redact` hides
 //! names; a token is in none of it.
 
-use std::net::{IpAddr, SocketAddr};
-
+use super::redact::Hide;
 use crate::{
     cluster::{NamespaceState, ServerVersion},
     core::{
@@ -85,7 +84,7 @@ const UNTOLD: &str = "what is allowed cannot be asked";
 /// All of it, in lines.
 #[must_use]
 pub fn text(found: &Found, redact: bool) -> String {
-    let hide = Hide::new(found, redact);
+    let hide = Hide::new(names(found), redact);
     let mut lines = vec![found.machine.clone()];
     match &found.cluster {
         Some(Ok(place)) => lines.extend(of_place(place, redact)),
@@ -134,6 +133,24 @@ pub fn text(found: &Found, redact: bool) -> String {
         .flat_map(|text| text.split('\n'))
         .map(|line| format!("{}\n", line.chars().map(visible).collect::<String>().trim_end()))
         .collect()
+}
+
+/// Everything that is to be hidden, by its kind.
+fn names(found: &Found) -> Vec<(&'static str, String)> {
+    let mut names = found.names.clone();
+    if let Some(Ok(place)) = &found.cluster {
+        let host = place
+            .server
+            .split_once("://")
+            .map_or(place.server.as_str(), |(_, host)| host);
+        let bare = host.rsplit_once(':').map_or(host, |(host, _)| host);
+        names.extend([place.server.as_str(), host, bare].map(|name| ("server", name.to_owned())));
+        names.push(("namespace", place.namespace.clone()));
+    }
+    if let Some(Ok(user)) = &found.user {
+        names.push(("user", user.clone()));
+    }
+    names
 }
 
 fn row(title: &str, text: &str) -> String {
@@ -221,87 +238,6 @@ fn conclusion(found: &Found) -> Vec<String> {
             role.to_owned(),
         ],
         (None, false) => vec!["Jobs can be run here".to_owned()],
-    }
-}
-
-/// Hides names in what kjo did not say itself.
-struct Hide {
-    on: bool,
-    /// What stands for what, the longest first: a name may be part of another.
-    names: Vec<(String, String)>,
-}
-
-impl Hide {
-    fn new(found: &Found, on: bool) -> Self {
-        let mut names: Vec<(&str, String)> = found.names.clone();
-        if let Some(Ok(place)) = &found.cluster {
-            names.push(("server", place.server.clone()));
-            let host = place
-                .server
-                .split_once("://")
-                .map_or(place.server.as_str(), |(_, host)| host);
-            names.push(("server", host.to_owned()));
-            names.push((
-                "server",
-                host.rsplit_once(':').map_or(host, |(host, _)| host).to_owned(),
-            ));
-            names.push(("namespace", place.namespace.clone()));
-        }
-        if let Some(Ok(user)) = &found.user {
-            names.push(("user", user.clone()));
-        }
-        let mut names: Vec<_> = names
-            .into_iter()
-            .filter(|(_, name)| !name.is_empty())
-            .map(|(kind, name)| (name, format!("[{kind}]")))
-            .collect();
-        names.sort_by_key(|(name, _)| std::cmp::Reverse(name.len()));
-        Self { on, names }
-    }
-
-    fn of(&self, text: &str) -> String {
-        if !self.on {
-            return text.to_owned();
-        }
-        let named = self
-            .names
-            .iter()
-            .fold(text.to_owned(), |text, (name, instead)| replaced(&text, name, instead));
-        // The server's words name the user also where it could not be asked for.
-        let named = match named
-            .split_once("User \"")
-            .and_then(|(a, b)| Some((a, b.split_once('"')?.1)))
-        {
-            Some((before, after)) => format!("{before}User \"[user]\"{after}"),
-            None => named,
-        };
-        named.split_inclusive(' ').map(without_address).collect()
-    }
-}
-
-/// Whole names only: `team` is not part of `teammate`.
-fn replaced(text: &str, name: &str, instead: &str) -> String {
-    let part_of_name = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-    let mut shown = String::new();
-    let mut rest = text;
-    while let Some((before, after)) = rest.split_once(name) {
-        let whole = !before.ends_with(part_of_name) && !after.starts_with(part_of_name);
-        shown.push_str(before);
-        shown.push_str(if whole { instead } else { name });
-        rest = after;
-    }
-    shown + rest
-}
-
-/// Addresses that no name stands for: what a host name was resolved to, a proxy.
-fn without_address(word: &str) -> String {
-    let around = |c: char| !c.is_alphanumeric() && c != '[' && c != ']' || c == '.' || c == ',';
-    let bare = word.trim_matches(around).trim_end_matches([',', ':', ';', ')', '(']);
-    let is_address = bare.contains("://") || bare.parse::<IpAddr>().is_ok() || bare.parse::<SocketAddr>().is_ok();
-    if is_address && !bare.is_empty() {
-        word.replace(bare, "[address]")
-    } else {
-        word.to_owned()
     }
 }
 

@@ -5,6 +5,7 @@ pub mod check;
 pub mod document;
 mod ledger;
 mod place;
+mod redact;
 pub mod result;
 #[cfg(test)]
 #[path = "../../tests/support/schema.rs"]
