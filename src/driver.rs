@@ -118,6 +118,7 @@ impl Tasks<'_> {
                     Err(failure) => Seen::Lost(failure),
                 })
             }),
+            Action::ListEvents { uid } => self.answer(async move { Input::Events(cluster.list_events(&uid).await) }),
             Action::Follow(source) => self.follow(source),
             Action::Life { stream, state } => {
                 if let Some(sender) = self.states.get(&stream) {

@@ -136,6 +136,20 @@ pub struct RunArgs {
           value_parser = crate::core::duration::parse)]
     pub connect_timeout: std::time::Duration,
 
+    /// How long a node may be looked for; waiting in a queue does not count
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "30m",
+          value_parser = crate::core::duration::parse)]
+    pub schedule_timeout: std::time::Duration,
+
+    /// How long the first container may take to run once a node is found; pulling an image does not count
+    #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "10m",
+          value_parser = crate::core::duration::parse)]
+    pub startup_timeout: std::time::Duration,
+
+    /// Wait also for what waiting does not heal: a wrong image name, a refused pod, a missing Secret
+    #[arg(long, help_heading = "Time")]
+    pub no_fail_fast: bool,
+
     /// How long the API server may be out of reach once the Job is made; the Job runs on meanwhile
     #[arg(long, value_name = "DURATION", help_heading = "Time", default_value = "15m",
           value_parser = crate::core::duration::parse)]
@@ -153,9 +167,27 @@ pub struct RunArgs {
     #[command(flatten)]
     pub logs: LogArgs,
 
+    /// Whose code counts.
+    #[command(flatten)]
+    pub main: MainArgs,
+
     /// Where to run.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+}
+
+/// Flags about the container that the Job is there for.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Outcome")]
+pub struct MainArgs {
+    /// The container whose exit code counts, where a pod has several [default: the first that fails]
+    #[arg(long, value_name = "NAME")]
+    pub main_container: Option<String>,
+
+    /// End the run when the main container has ended, though others (a mesh's proxy) would run on; the Job
+    /// is deleted then. For Jobs of one pod. The main container is the first, or --main-container
+    #[arg(long)]
+    pub main_decides: bool,
 }
 
 /// Flags that choose the cluster, with kubectl's names.

@@ -5,7 +5,13 @@ use std::{fs, path::PathBuf};
 use clap::Args;
 use tokio::time::Instant;
 
-use super::{args::ClusterArgs, log_flags::LogArgs, run, settings::Env, target::Target};
+use super::{
+    args::{ClusterArgs, MainArgs},
+    log_flags::LogArgs,
+    run,
+    settings::Env,
+    target::Target,
+};
 use crate::{
     core::{
         exit,
@@ -39,6 +45,10 @@ pub struct AttachArgs {
     /// What is shown.
     #[command(flatten)]
     pub logs: LogArgs,
+
+    /// Whose code counts.
+    #[command(flatten)]
+    pub main: MainArgs,
 
     /// Stop waiting after this long (90s, 30m, 2h); the Job runs on
     #[arg(long, value_name = "DURATION", help_heading = "Time", value_parser = crate::core::duration::parse)]
@@ -103,6 +113,12 @@ async fn attempt(
         delete: DeletePolicy::Never,
         timeout: args.timeout,
         connect_timeout: args.connect_timeout,
+        // Whoever attached did not start it: nothing is given up because it starts slowly.
+        schedule_timeout: std::time::Duration::MAX,
+        startup_timeout: std::time::Duration::MAX,
+        fail_fast: false,
+        main_container: args.main.main_container.clone(),
+        main_decides: args.main.main_decides,
         outage_budget: args.outage_budget,
         seed: u64::from_le_bytes(run::random()?),
     };

@@ -17,6 +17,7 @@ use crate::{
         exit,
         log::{choice::Declared, follow::Start},
         machine::{Plan, Task},
+        main_container,
         notice::Notice,
         outcome::{Outcome, Verdict},
     },
@@ -143,16 +144,31 @@ async fn attempt(
 }
 
 fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
+    let declared = Declared::of(&prepared.job);
+    let number = |field: &str| prepared.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
+    main_container::check(
+        settings.main.main_container.as_deref(),
+        settings.main.main_decides,
+        &declared,
+        number("parallelism").unwrap_or(1),
+        number("completions"),
+    )
+    .map_err(|(message, hint)| Refusal::new(message, hint))?;
     Ok(Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         run_id: run_id.as_str().to_owned(),
         task: Task::Run,
-        logs: settings.logs.plan(Some(Declared::of(&prepared.job)), Start::Beginning),
+        logs: settings.logs.plan(Some(declared), Start::Beginning),
         fail_on_log_gap: settings.logs.fail_on_log_gap,
         delete: settings.delete,
         timeout: settings.timeout,
         connect_timeout: settings.connect_timeout,
+        schedule_timeout: settings.schedule_timeout,
+        startup_timeout: settings.startup_timeout,
+        fail_fast: settings.fail_fast,
+        main_container: settings.main.main_container.clone(),
+        main_decides: settings.main.main_decides,
         outage_budget: settings.outage_budget,
         seed: u64::from_le_bytes(random()?),
     })

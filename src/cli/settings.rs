@@ -3,7 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    args::{ClusterArgs, Delete, PullPolicy, RunArgs},
+    args::{ClusterArgs, Delete, MainArgs, PullPolicy, RunArgs},
     log_flags::LogArgs,
 };
 use crate::{
@@ -40,6 +40,14 @@ pub struct RunSettings {
     pub timeout: Option<Duration>,
     /// Time to get the Job made.
     pub connect_timeout: Duration,
+    /// Time until a node is found.
+    pub schedule_timeout: Duration,
+    /// Time until a container runs.
+    pub startup_timeout: Duration,
+    /// What waiting cannot heal ends the run.
+    pub fail_fast: bool,
+    /// Whose code counts.
+    pub main: MainArgs,
     /// Time without API server.
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
@@ -104,6 +112,10 @@ impl RunSettings {
             },
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
+            schedule_timeout: args.schedule_timeout,
+            startup_timeout: args.startup_timeout,
+            fail_fast: !args.no_fail_fast,
+            main: args.main,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
             logs: args.logs,

@@ -168,7 +168,11 @@ impl Asking<'_> {
             match answer.unwrap_or_else(|_| Err(Failure::Lost("no answer in time".to_owned()))) {
                 Ok(more) => events.extend(more),
                 Err(failure) => {
-                    self.reporter.say(&Notice::EventsUnread(failure));
+                    self.reporter.say(&if failure.is(403) {
+                        Notice::EventsDenied(failure)
+                    } else {
+                        Notice::EventsUnread(failure)
+                    });
                     break;
                 }
             }

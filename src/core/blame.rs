@@ -9,6 +9,9 @@ use jiff::Timestamp;
 
 use super::pod::{ContainerKind, ContainerView, PodView, Termination};
 
+/// The reason of a termination that nobody has seen (pkg/kubelet, `convertToAPIContainerStatuses`).
+pub const UNKNOWN: &str = "ContainerStatusUnknown";
+
 /// A pod of the Job with what was known when.
 #[derive(Debug, Clone, Default)]
 pub struct Evidence {
@@ -32,9 +35,9 @@ pub struct Blame<'a> {
 /// The pod with the latest counted failure at or before `failed_at` (ties: lowest index, then
 /// name), and in it the earliest non-zero termination, lastState included. Sidecars never decide.
 /// Where all failures are later than `failed_at` (clocks of node and control plane differ), the
-/// earliest of them counts.
+/// earliest of them counts. Of the ordinary containers only `main` counts, where it is given.
 #[must_use]
-pub fn deciding(pods: &[Evidence], failed_at: Option<Timestamp>) -> Option<Blame<'_>> {
+pub fn deciding<'a>(pods: &'a [Evidence], failed_at: Option<Timestamp>, main: Option<&str>) -> Option<Blame<'a>> {
     let in_time = |at: Option<Timestamp>| match (at, failed_at) {
         (Some(at), Some(limit)) => at <= limit,
         (_, None) | (None, _) => true,
@@ -43,7 +46,7 @@ pub fn deciding(pods: &[Evidence], failed_at: Option<Timestamp>) -> Option<Blame
         .iter()
         .filter_map(|e| {
             Some((
-                failures(e)
+                failures(e, main)
                     .filter(|(_, t)| in_time(t.finished_at))
                     .map(|(_, t)| t.finished_at)
                     .max()?,
@@ -55,12 +58,12 @@ pub fn deciding(pods: &[Evidence], failed_at: Option<Timestamp>) -> Option<Blame
         Some((_, evidence)) => evidence,
         None => {
             pods.iter()
-                .filter_map(|e| Some((failures(e).map(|(_, t)| t.finished_at).min()?, e)))
+                .filter_map(|e| Some((failures(e, main).map(|(_, t)| t.finished_at).min()?, e)))
                 .min_by(|(a_at, a), (b_at, b)| a_at.cmp(b_at).then_with(|| order(a).cmp(&order(b))))?
                 .1
         }
     };
-    let (container, termination) = failures(evidence).min_by_key(|(_, t)| t.finished_at)?;
+    let (container, termination) = failures(evidence, main).min_by_key(|(_, t)| t.finished_at)?;
     Some(Blame {
         pod: &evidence.pod,
         container: &container.name,
@@ -73,21 +76,28 @@ fn order(evidence: &Evidence) -> (u32, &str) {
 }
 
 /// The terminations of this pod that count as failures of the program.
-fn failures(evidence: &Evidence) -> impl Iterator<Item = (&ContainerView, &Termination)> {
+fn failures<'a>(
+    evidence: &'a Evidence,
+    main: Option<&str>,
+) -> impl Iterator<Item = (&'a ContainerView, &'a Termination)> {
     evidence
         .pod
         .containers
         .iter()
-        .filter(|c| match c.kind {
-            ContainerKind::Init | ContainerKind::Main => true,
+        .filter(move |c| match c.kind {
+            ContainerKind::Init => true,
+            ContainerKind::Main => main.is_none_or(|main| c.name == main),
             ContainerKind::Sidecar => false,
         })
         .flat_map(|c| c.terminations().map(move |t| (c, t)))
-        .filter(|(_, t)| t.exit_code != 0)
+        // "ContainerStatusUnknown" is the kubelet's guess at a container that it has lost sight of.
+        .filter(|(_, t)| t.exit_code != 0 && t.reason != UNKNOWN)
         .filter(|(_, t)| before_asked(evidence, t))
 }
 
-fn before_asked(evidence: &Evidence, termination: &Termination) -> bool {
+/// Whether this termination was seen, or happened in an earlier second, before the pod was asked to go.
+#[must_use]
+pub fn before_asked(evidence: &Evidence, termination: &Termination) -> bool {
     let Some(asked) = evidence.pod.asked_to_go else {
         return true;
     };
@@ -124,6 +134,7 @@ mod tests {
             kind,
             state: State::Terminated(now),
             last,
+            memory_limit: None,
             restarts: false,
         }
     }
@@ -145,7 +156,7 @@ mod tests {
     }
 
     fn code(pods: &[Evidence], failed_at: i64) -> Option<i32> {
-        deciding(pods, at(failed_at)).map(|b| b.termination.exit_code)
+        deciding(pods, at(failed_at), None).map(|b| b.termination.exit_code)
     }
 
     #[test]

@@ -24,6 +24,32 @@ pub struct EventView {
     pub last: Option<Timestamp>,
 }
 
+impl EventView {
+    /// The message without the names that the Job controller draws anew for every pod it tries to make.
+    #[must_use]
+    pub fn steady(&self) -> String {
+        steady(&self.message, &self.name)
+    }
+}
+
+/// Text in which the names of `object`'s dependents, drawn at random, are cut to their common beginning.
+#[must_use]
+pub fn steady(text: &str, object: &str) -> String {
+    let begins = format!("{object}-");
+    let words = text.split(' ').map(|word| {
+        let (before, name) = word.split_at(word.find(&begins).unwrap_or(word.len()));
+        let ends = name.get(begins.len()..).and_then(|rest| {
+            let drawn = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_alphanumeric()).len();
+            rest.get(drawn..)
+        });
+        match ends {
+            Some(ends) => format!("{before}{begins}{ends}"),
+            None => word.to_owned(),
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
 impl From<&Event> for EventView {
     fn from(event: &Event) -> Self {
         let object = &event.involved_object;
@@ -76,6 +102,14 @@ mod tests {
         let kept = last_warnings((0..50).rev().map(event).collect());
         let seconds: Vec<_> = kept.iter().filter_map(|e| e.last.map(Timestamp::as_second)).collect();
         assert_eq!(seconds, [30, 32, 34, 36, 38, 40, 42, 44, 46, 48]);
+    }
+
+    #[test]
+    fn names_that_are_drawn_anew_make_no_other_message() {
+        let text = |name: &str| steady(&format!("pods \"{name}\" is forbidden: etl is full"), "etl");
+        assert_eq!(text("etl-x7f2a"), text("etl-b2k9z"));
+        assert_eq!(text("etl-x7f2a"), "pods \"etl-\" is forbidden: etl is full");
+        assert_ne!(text("other-x7f2a"), text("other-b2k9z"));
     }
 
     #[test]

@@ -30,6 +30,24 @@ pub struct JobView {
     pub parallelism: i32,
     /// The containers of the pod template, init containers first.
     pub declared: Vec<Declared>,
+    /// `spec.managedBy` names another controller than Kubernetes' own: no pod of this cluster tells of it.
+    pub managed_elsewhere: bool,
+    /// The Kueue queue that it waits in or has passed, from the label of that name.
+    pub queue: Option<String>,
+    /// `spec.ttlSecondsAfterFinished`, in seconds.
+    pub ttl_seconds: Option<i32>,
+    /// `spec.backoffLimit`: failed pods, or restarts, that are one too few.
+    pub backoff_limit: Option<i32>,
+    /// `spec.backoffLimitPerIndex`.
+    pub backoff_limit_per_index: Option<i32>,
+    /// `spec.maxFailedIndexes`.
+    pub max_failed_indexes: Option<i32>,
+    /// `spec.activeDeadlineSeconds`, in seconds.
+    pub deadline_seconds: Option<i64>,
+    /// `status.completedIndexes` of an Indexed Job, as the API writes them (`0,2-4`).
+    pub completed_indexes: Option<String>,
+    /// `status.failedIndexes`, likewise; only with a limit per index.
+    pub failed_indexes: Option<String>,
     /// `status.active`: pods pending or running, not terminating.
     pub active: i32,
     /// `status.succeeded`.
@@ -42,6 +60,11 @@ pub struct JobView {
 
 /// The annotation that holds the whole run id (the label of the same name may hold a short form).
 pub const RUN_ID: &str = "kjo.dev/run-id";
+
+/// The label by which Kueue finds a Job's queue.
+const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+/// The value of `spec.managedBy` that means the Job controller of Kubernetes itself.
+const JOB_CONTROLLER: &str = "kubernetes.io/job-controller";
 
 /// One entry of `status.conditions`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -153,6 +176,17 @@ impl From<&Job> for JobView {
             completions: spec.and_then(|s| s.completions),
             parallelism: spec.and_then(|s| s.parallelism).unwrap_or(1),
             declared: spec.map(declared).unwrap_or_default(),
+            managed_elsewhere: spec
+                .and_then(|s| s.managed_by.as_deref())
+                .is_some_and(|by| by != JOB_CONTROLLER),
+            queue: meta.labels.as_ref().and_then(|l| l.get(QUEUE)).cloned(),
+            ttl_seconds: spec.and_then(|s| s.ttl_seconds_after_finished),
+            backoff_limit: spec.and_then(|s| s.backoff_limit),
+            backoff_limit_per_index: spec.and_then(|s| s.backoff_limit_per_index),
+            max_failed_indexes: spec.and_then(|s| s.max_failed_indexes),
+            deadline_seconds: spec.and_then(|s| s.active_deadline_seconds),
+            completed_indexes: status.and_then(|s| s.completed_indexes.clone()),
+            failed_indexes: status.and_then(|s| s.failed_indexes.clone()),
             active: status.and_then(|s| s.active).unwrap_or(0),
             succeeded: status.and_then(|s| s.succeeded).unwrap_or(0),
             failed: status.and_then(|s| s.failed).unwrap_or(0),

@@ -8,6 +8,8 @@
 pub mod access;
 pub mod backoff;
 pub mod blame;
+pub mod clock;
+pub mod diagnosis;
 pub mod duration;
 pub mod event;
 pub mod exit;
@@ -15,6 +17,7 @@ pub mod failure;
 pub mod job;
 pub mod log;
 pub mod machine;
+pub mod main_container;
 pub mod notice;
 pub mod outcome;
 pub mod pod;

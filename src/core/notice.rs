@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::{
+    diagnosis::Diagnosis,
     failure::Failure,
     log::memory::Gap,
     outcome::{Signal, Verdict},
-    record::PodRecord,
+    record::{FailureReport, PodRecord},
 };
 
 /// Something worth a line on stderr.
@@ -40,24 +41,15 @@ pub enum Notice {
         /// Its name.
         job: String,
     },
-    /// A pod waits for a node, in the scheduler's words.
-    Unscheduled {
-        /// The pod.
-        pod: String,
-        /// The scheduler's message.
-        why: String,
+    /// Nothing runs, or not all of it.
+    Stalled {
+        /// Why.
+        diagnosis: Diagnosis,
+        /// Nothing at all.
+        nothing_runs: bool,
     },
-    /// A container cannot start, in the kubelet's words.
-    Waiting {
-        /// The pod.
-        pod: String,
-        /// The container.
-        container: String,
-        /// For example `ImagePullBackOff`.
-        reason: String,
-        /// The kubelet's message.
-        message: String,
-    },
+    /// The Events may not be read: some reasons stay unknown.
+    EventsDenied(Failure),
     /// A container ended with a failure.
     ContainerFailed {
         /// The pod.
@@ -68,6 +60,15 @@ pub enum Notice {
         exit_code: i32,
         /// For example `OOMKilled`; empty for a plain `Error`.
         reason: String,
+    },
+    /// The main container has ended, and the run ends with it.
+    MainEnded {
+        /// Its pod.
+        pod: String,
+        /// Its name.
+        container: String,
+        /// Containers that still run.
+        others: Vec<String>,
     },
     /// The pods may not be seen: no logs, no exit codes.
     PodsDenied(Failure),
@@ -150,7 +151,13 @@ pub enum Notice {
         namespace: String,
         /// It has not finished.
         unfinished: bool,
+        /// Pods of it that still exist.
+        pods: usize,
+        /// After so many seconds the cluster deletes it by itself.
+        ttl_seconds: Option<i32>,
     },
+    /// What happened, of a run that failed.
+    Failure(FailureReport),
     /// The closing line.
     Verdict(Verdict),
 }

@@ -30,8 +30,22 @@ pub struct PodView {
     pub node: String,
     /// Why no node takes the pod: message of the condition PodScheduled=False.
     pub unscheduled: Option<String>,
+    /// The cluster is taking the pod away, or has: the condition DisruptionTarget.
+    pub disruption: Option<Disruption>,
     /// Init containers, sidecars, then containers, in the order of the spec.
     pub containers: Vec<ContainerView>,
+}
+
+/// The condition DisruptionTarget with status True.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disruption {
+    /// PreemptionByScheduler, DeletionByTaintManager, EvictionByEvictionAPI, DeletionByPodGC or
+    /// TerminationByKubelet.
+    pub reason: String,
+    /// The cluster's own words.
+    pub message: String,
+    /// `lastTransitionTime`.
+    pub at: Option<Timestamp>,
 }
 
 /// `status.phase`, as far as it matters.
@@ -57,6 +71,8 @@ pub struct ContainerView {
     pub state: State,
     /// How the attempt before this one ended.
     pub last: Option<Termination>,
+    /// `resources.limits.memory`, as the API writes it.
+    pub memory_limit: Option<String>,
     /// The kubelet may start it again under another ID: by the pod's restartPolicy, or rules of its own.
     pub restarts: bool,
 }
@@ -155,11 +171,16 @@ impl From<&Pod> for PodView {
         let meta = &pod.metadata;
         let status = pod.status.as_ref();
         let annotation = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
-        let unscheduled = status
-            .and_then(|s| s.conditions.as_ref())
-            .into_iter()
-            .flatten()
-            .find(|c| c.type_ == "PodScheduled" && c.status == "False")
+        let condition = |kind: &str, value: &str| {
+            let conditions = status.and_then(|s| s.conditions.as_ref()).into_iter().flatten();
+            conditions.into_iter().find(|c| c.type_ == kind && c.status == value)
+        };
+        let disruption = condition("DisruptionTarget", "True").map(|c| Disruption {
+            reason: c.reason.clone().unwrap_or_default(),
+            message: c.message.clone().unwrap_or_default(),
+            at: c.last_transition_time.as_ref().map(|t| t.0),
+        });
+        let unscheduled = condition("PodScheduled", "False")
             .map(|c| c.message.clone().or_else(|| c.reason.clone()).unwrap_or_default());
         Self {
             name: meta.name.clone().unwrap_or_default(),
@@ -189,6 +210,7 @@ impl From<&Pod> for PodView {
             index: annotation("batch.kubernetes.io/job-completion-index").and_then(|i| i.parse().ok()),
             node: pod.spec.as_ref().and_then(|s| s.node_name.clone()).unwrap_or_default(),
             unscheduled,
+            disruption,
             containers: containers(pod),
         }
     }
@@ -239,6 +261,12 @@ fn view(container: &Container, kind: ContainerKind, of_pod: bool, statuses: &[Co
             .and_then(|s| s.last_state.as_ref())
             .and_then(|s| s.terminated.as_ref())
             .map(|t| termination(t, None)),
+        memory_limit: container
+            .resources
+            .as_ref()
+            .and_then(|r| r.limits.as_ref())
+            .and_then(|limits| limits.get("memory"))
+            .map(|quantity| quantity.0.clone()),
         restarts: own.map_or(of_pod, |policy| policy != "Never") || container.restart_policy_rules.is_some(),
     }
 }

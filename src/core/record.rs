@@ -3,7 +3,7 @@
 
 use jiff::Timestamp;
 
-use super::pod::ContainerKind;
+use super::{event::EventView, pod::ContainerKind};
 
 /// A pod of the Job, as far as it was ever seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +107,47 @@ pub struct Traffic {
     pub retries: u64,
     /// Watches opened again because one had broken off or fallen silent.
     pub rewatches: u64,
+}
+
+/// What happened, of a run that failed: what no other line of it tells.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct FailureReport {
+    /// Containers that ended with a failure, earliest first.
+    pub failed: Vec<FailedAttempt>,
+    /// The limit of the Job that ended it, in words.
+    pub limit: Option<String>,
+    /// The last warnings among its Events.
+    pub warnings: Vec<EventView>,
+}
+
+/// A container that ended with a failure.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedAttempt {
+    /// Its pod.
+    pub pod: String,
+    /// The pod's node.
+    pub node: String,
+    /// Its name.
+    pub container: String,
+    /// The how many-eth start of this container in this pod, from 1.
+    pub attempt: usize,
+    /// Its exit code.
+    pub exit_code: i32,
+    /// The signal that ended it, where the runtime says so.
+    pub signal: Option<i32>,
+    /// For example `OOMKilled`.
+    pub reason: String,
+    /// Seconds from its start to its end, by the node's clock.
+    pub seconds: Option<i64>,
+}
+
+impl FailureReport {
+    /// Nothing that is not told elsewhere: a single container that failed in the ordinary way.
+    #[must_use]
+    pub fn is_dull(&self) -> bool {
+        let plain = self.failed.iter().all(|f| matches!(f.reason.as_str(), "" | "Error"));
+        self.failed.len() <= 1 && plain && self.warnings.is_empty()
+    }
 }
 
 /// Gaps in all these logs together.

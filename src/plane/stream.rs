@@ -86,6 +86,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             }
             Opening::Never => break Complete::Unproven,
         }
+        log.counts.reconnected(follow.reconnects());
         // A stream that the server keeps open proves nothing by its end, so an ended log is not followed.
         keep_open &= now.life == Life::Running;
         let position = start == Start::Now && log.cursor.since().is_none();

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod document;
+mod failure;
 mod ledger;
 mod place;
 mod redact;

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
-use super::ledger;
+use super::{failure, ledger};
 use crate::{
     core::{
+        diagnosis::{Cure, Diagnosis},
         duration, exit,
         log::{memory::Gap, stamp::Stamp},
         notice::{LogNotice, Notice},
@@ -45,15 +46,13 @@ pub(super) fn of(notice: &Notice) -> String {
             duration::show(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
         ),
         Notice::Created { job } => format!("created job/{job}"),
-        Notice::Unscheduled { pod, why } => format!("pod/{pod} is not scheduled: {why}"),
-        Notice::Waiting {
-            pod,
-            container,
-            reason,
-            message,
-        } => format!(
-            "pod/{pod} container {container} is waiting: {}",
-            joined(reason, message)
+        Notice::Stalled {
+            diagnosis,
+            nothing_runs,
+        } => stalled(diagnosis, *nothing_runs),
+        Notice::EventsDenied(failure) => format!(
+            "Events may not be read: {failure}; why nothing runs may stay unknown\n\
+             hint: allow list on events, as manifests/rbac.yaml does"
         ),
         Notice::ContainerFailed {
             pod,
@@ -68,13 +67,13 @@ pub(super) fn of(notice: &Notice) -> String {
             };
             format!("pod/{pod} container {container} exited with {exit_code}{reason}")
         }
+        Notice::MainEnded { pod, container, others } => format!(
+            "main container {container} of pod/{pod} has ended; not waiting for {}, which would run on",
+            others.join(", ")
+        ),
         Notice::PodsDenied(failure) => format!(
             "the pods may not be watched: {failure}; going on without logs and exit codes\n\
              hint: allow get, list and watch on pods, as manifests/rbac.yaml does"
-        ),
-        Notice::EventsUnread(failure) if failure.is(403) => format!(
-            "the Events may not be read: {failure}; going on without the cluster's warnings\n\
-             hint: allow list on events, as manifests/rbac.yaml does"
         ),
         Notice::EventsUnread(failure) => {
             format!("the Events could not be read: {failure}; going on without the cluster's warnings")
@@ -116,11 +115,39 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Kept {
             job, unfinished: true, ..
         } => format!("left job/{job} as it is; its pods may still run"),
-        Notice::Kept { job, namespace, .. } => {
-            format!("kept job/{job}; see it with 'kubectl describe job {job} -n {namespace}'")
-        }
+        Notice::Kept {
+            job,
+            namespace,
+            pods,
+            ttl_seconds,
+            ..
+        } => kept(job, namespace, *pods, *ttl_seconds),
+        Notice::Failure(report) => failure::of(report),
         Notice::Verdict(verdict) => self::verdict(verdict),
     }
+}
+
+fn stalled(diagnosis: &Diagnosis, nothing_runs: bool) -> String {
+    let head = match (diagnosis.cure, nothing_runs) {
+        (Cure::Patience, _) => "waiting",
+        (Cure::Time | Cure::Somebody | Cure::Retry | Cure::Never, true) => "nothing runs yet",
+        (Cure::Time | Cure::Somebody | Cure::Retry | Cure::Never, false) => "not all of it runs",
+    };
+    let text = format!("{head} ({}): {}", diagnosis.category.name(), diagnosis.sentence());
+    with_hint(text, diagnosis.hint.as_deref())
+}
+
+fn kept(job: &str, namespace: &str, pods: usize, ttl_seconds: Option<i32>) -> String {
+    let pods = match pods {
+        0 => String::new(),
+        1 => " and its pod".to_owned(),
+        n => format!(" and its {n} pods"),
+    };
+    let ttl = ttl_seconds.and_then(|seconds| u64::try_from(seconds).ok());
+    let ttl = ttl.map_or_else(String::new, |seconds| {
+        format!(" for {}", duration::show(Duration::from_secs(seconds)))
+    });
+    format!("kept job/{job}{pods}{ttl}; see it with 'kubectl describe job {job} -n {namespace}'")
 }
 
 fn of_logs(notice: &LogNotice) -> String {

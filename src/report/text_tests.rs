@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
+    diagnosis::Category,
     failure::{Failure, Status},
     outcome::Signal,
 };
@@ -16,6 +17,21 @@ fn gap() -> Gap {
     Gap {
         from: at(1_790_000_000),
         to: at(1_790_000_042),
+    }
+}
+
+fn stalled(category: Category, cure: Cure, nothing_runs: bool) -> Notice {
+    let diagnosis = Diagnosis {
+        category,
+        object: "pod/etl-x-abcde".into(),
+        container: (category == Category::ImagePull).then(|| "main".into()),
+        words: "in the cluster's words".into(),
+        hint: Some("do that".into()),
+        cure,
+    };
+    Notice::Stalled {
+        diagnosis,
+        nothing_runs,
     }
 }
 
@@ -44,21 +60,14 @@ fn every_notice() {
             left: Duration::from_secs(29),
         },
         Notice::Created { job: job() },
-        Notice::Unscheduled {
-            pod: pod(),
-            why: "0/1 nodes are available: 1 Insufficient cpu.".into(),
-        },
-        Notice::Waiting {
-            pod: pod(),
-            container: container(),
-            reason: "ImagePullBackOff".into(),
-            message: "Back-off pulling image \"nope\"".into(),
-        },
-        Notice::Waiting {
+        stalled(Category::Unschedulable, Cure::Time, true),
+        stalled(Category::ImagePull, Cure::Time, false),
+        stalled(Category::Queued, Cure::Patience, true),
+        Notice::EventsDenied(lost()),
+        Notice::MainEnded {
             pod: pod(),
             container: container(),
-            reason: "CrashLoopBackOff".into(),
-            message: String::new(),
+            others: vec!["istio-proxy".into()],
         },
         Notice::ContainerFailed {
             pod: pod(),
@@ -112,11 +121,6 @@ fn every_notice() {
             container: container(),
         }),
         Notice::Log(LogNotice::InTurn(200)),
-        Notice::EventsUnread(Failure::Answered(Box::new(Status {
-            code: 403,
-            message: "events is forbidden".into(),
-            ..Status::default()
-        }))),
         Notice::EventsUnread(lost()),
         Notice::WatchDenied {
             resource: "jobs",
@@ -160,11 +164,22 @@ fn every_notice() {
             job: job(),
             namespace: "team".into(),
             unfinished: true,
+            pods: 1,
+            ttl_seconds: Some(259_200),
         },
         Notice::Kept {
             job: job(),
             namespace: "team".into(),
             unfinished: false,
+            pods: 2,
+            ttl_seconds: Some(259_200),
+        },
+        Notice::Kept {
+            job: job(),
+            namespace: "team".into(),
+            unfinished: false,
+            pods: 0,
+            ttl_seconds: None,
         },
         verdict(Outcome::Succeeded, None),
         verdict(Outcome::Failed, Some(7)),

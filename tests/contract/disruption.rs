@@ -56,3 +56,27 @@ fn ten_seconds_without_an_api_server() {
     assert!(stderr.contains("the API server is back after"), "{stderr}");
     ns.expect_nothing_left();
 }
+
+#[test]
+fn longer_without_an_api_server_than_the_budget_allows() {
+    if !own_cluster() && !BACKEND.is_sandbox() {
+        return;
+    }
+    let ns = Namespace::alone();
+    let mut running = ns
+        .manifest(&job("echo begun; exec sleep 30"))
+        .arg("--outage-budget=3s")
+        .start();
+    let mut line = String::new();
+    BufReader::new(running.stdout()).read_line(&mut line).expect("a line");
+    let down = ApiServerDown::kill();
+    let (code, stderr) = running.wait(Duration::from_secs(60));
+    drop(down);
+    assert_eq!((line.as_str(), code), ("begun\n", 121), "{stderr}");
+    assert!(
+        stderr.contains("was left as it is") && stderr.contains("may still run"),
+        "{stderr}"
+    );
+    // Nothing was deleted because of it.
+    assert_eq!(ns.names("jobs").len(), 1);
+}

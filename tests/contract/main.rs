@@ -4,6 +4,7 @@
 
 mod api;
 mod backend;
+mod causes;
 mod disruption;
 mod logs;
 mod namespace;

@@ -367,6 +367,12 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         delete: DeletePolicy::Always,
         timeout: None,
         connect_timeout: Duration::from_secs(3600),
+        // What passes changes nothing, however long it takes.
+        schedule_timeout: Duration::from_secs(7200),
+        startup_timeout: Duration::from_secs(7200),
+        fail_fast: true,
+        main_container: None,
+        main_decides: false,
         outage_budget: Duration::from_secs(3600),
         seed: scenario.seed,
     };

@@ -119,6 +119,7 @@ mod tests {
                 message: String::new(),
             },
             last: None,
+            memory_limit: None,
             restarts: false,
         }
     }

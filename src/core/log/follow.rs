@@ -144,6 +144,8 @@ pub struct Follow {
     opened: u32,
     /// Of these, how many because the one before had broken.
     reconnects: u32,
+    /// The last stream ended in good order while its container seemed to run.
+    ended_early: bool,
     /// Streams in a row that were taken for another attempt's.
     doubts: usize,
     /// The log may not be read, for this reason.
@@ -169,6 +171,7 @@ impl Follow {
             restarts,
             opened: 0,
             reconnects: 0,
+            ended_early: false,
             doubts: 0,
             denied: None,
             read: false,
@@ -193,6 +196,9 @@ impl Follow {
         if state.life == Life::Ended && self.opened > 0 && rested < WRITING_LAG {
             return Opening::After(WRITING_LAG.saturating_sub(rested));
         }
+        // It runs on, so its stream was broken off, in however good order.
+        let broken = std::mem::take(&mut self.ended_early) && state.life == Life::Running;
+        self.reconnects += u32::from(broken);
         self.opened_in = state;
         self.rested = rested;
         self.opened += 1;
@@ -226,9 +232,10 @@ impl Follow {
         let settled = self.opened_in.life >= Life::Ended && self.rested >= WRITING_LAG && !brought;
         self.reconnects += u32::from(match end {
             End::Failed(_) | End::Vain => true,
-            End::Eof => life == Life::Running && self.opened_in.followed,
-            End::Silent | End::Stranger => false,
+            // Most likely the container has ended, and its status is on the way.
+            End::Eof | End::Silent | End::Stranger => false,
         });
+        self.ended_early = *end == End::Eof && life == Life::Running && self.opened_in.followed;
         match (end, life) {
             (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
             (_, Life::Gone) => Next::Done(Complete::Unproven),
@@ -344,6 +351,9 @@ mod tests {
             panic!("gave up");
         };
         assert!(after >= STATUS_LAG, "the status gets time to catch up");
+        assert_eq!(f.reconnects(), 0, "perhaps it is over");
+        opening(&mut f, Life::Running);
+        assert_eq!(f.reconnects(), 1, "it was not");
     }
 
     #[test]

@@ -7,8 +7,9 @@ use crate::core::{
     backoff::Jitter,
     failure::Failure,
     job::JobView,
+    main_container,
     notice::Notice,
-    outcome::Verdict,
+    outcome::{Outcome, Verdict},
     seek::{self, Seek},
 };
 
@@ -44,12 +45,22 @@ impl Machine {
             | Input::Pods(_)
             | Input::Log(..)
             | Input::Deleted(_)
+            | Input::Events(_)
             | Input::Flushed(_)
             | Input::Signal(_) => Vec::new(),
         }
     }
 
     fn attached(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+        if let Err((message, hint)) = main_container::check(
+            self.plan.main_container.as_deref(),
+            self.plan.main_decides,
+            &job.declared,
+            job.parallelism.into(),
+            job.completions.map(i64::from),
+        ) {
+            return self.not_attached(Verdict::new(Outcome::Refused, "MainContainer", message).with_hint(Some(hint)));
+        }
         let mut actions = vec![
             Action::Record(Box::new(job.clone())),
             Action::Say(Notice::Attached { job: job.name.clone() }),
@@ -62,7 +73,7 @@ impl Machine {
         ];
         self.pods.logs.of_job(&job);
         self.job = Some(job.clone());
-        self.stage = Stage::Following(Following::default());
+        self.stage = Stage::Following(Box::new(Following::new(now)));
         // It may have finished long ago, and a watch tells only what is new.
         actions.extend(self.job_is(job, now));
         actions

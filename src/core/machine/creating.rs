@@ -135,6 +135,7 @@ impl Machine {
             | Input::Pods(_)
             | Input::Log(..)
             | Input::Deleted(_)
+            | Input::Events(_)
             | Input::Flushed(_) => Vec::new(),
             Input::Signal(_) => Vec::new(),
         }
@@ -161,7 +162,7 @@ impl Machine {
         ];
         self.pods.logs.of_job(&job);
         self.job = Some(job.clone());
-        self.stage = Stage::Following(Following::default());
+        self.stage = Stage::Following(Box::new(Following::new(now)));
         if let Some((signal, _)) = self.stopped {
             // The delete goes first; watching tells when the pods have ended.
             actions.extend(self.conclude(interrupted(signal), now));

@@ -3,7 +3,10 @@
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, Task, pods::Pods};
+use super::{
+    Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, Task, closing::Gathering,
+    pods::Pods,
+};
 use crate::core::{
     backoff::Backoff,
     failure::Failure,
@@ -11,7 +14,6 @@ use crate::core::{
     notice::{LogNotice, Notice},
     outcome::{Outcome, Verdict},
     pod::PodView,
-    record, verdict,
 };
 
 /// Draining ends when no log has brought a byte for this long.
@@ -27,8 +29,8 @@ const FLUSH_MARGIN: Duration = Duration::from_millis(500);
 
 #[derive(Debug)]
 pub(super) struct Ending {
-    basis: Basis,
-    step: Step,
+    pub(super) basis: Basis,
+    pub(super) step: Step,
     /// Hard end of draining.
     drain_by: Option<Duration>,
     /// When a log last brought a byte.
@@ -36,6 +38,7 @@ pub(super) struct Ending {
     reconcile: Reconcile,
     removal: Removal,
     job_gone: bool,
+    pub(super) gathering: Gathering,
 }
 
 /// Whether the pods are to be listed, because fewer were seen to end than the Job counts.
@@ -51,17 +54,19 @@ enum Reconcile {
 
 /// What the verdict is made from.
 #[derive(Debug)]
-enum Basis {
+pub(super) enum Basis {
     /// It was given.
     Given(Verdict),
     /// The Job's terminal condition, read once the pods' last states are known.
     Finished,
     /// The announced end of a Job whose pods are stuck.
     Announced,
+    /// The main container's end; the Job goes once the logs of what has ended are read.
+    Main(Verdict),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Step {
+pub(super) enum Step {
     Drain,
     Flush,
     Remove,
@@ -86,6 +91,8 @@ enum Removal {
 impl Ending {
     pub(super) fn due(&self, pods: &Pods) -> Option<(Duration, &'static str)> {
         let drain = match self.step {
+            // The logs are over by then.
+            Step::Drain if matches!(self.gathering, Gathering::Asked(..)) => None,
             Step::Drain => {
                 let quiet = (!pods.logs.blocked()).then_some(self.heard + QUIET);
                 let by = [quiet, self.drain_by].into_iter().flatten().min();
@@ -101,7 +108,11 @@ impl Ending {
             Removal::Asked { next, by, .. } => Some((next.map_or(*by, |next| next.min(*by)), "delete")),
             Removal::ByPolicy(_) | Removal::Done(_) => None,
         };
-        [drain, list, delete].into_iter().flatten().min()
+        let events = match self.gathering {
+            Gathering::Asked(_, until) => Some((until, "Events")),
+            Gathering::Before | Gathering::Over => None,
+        };
+        [drain, list, delete, events].into_iter().flatten().min()
     }
 }
 
@@ -161,6 +172,7 @@ impl Machine {
             reconcile: Reconcile::Settled,
             removal,
             job_gone: false,
+            gathering: Gathering::Before,
         });
         actions.extend(self.advance(now));
         actions
@@ -174,6 +186,11 @@ impl Machine {
     /// Begins the ending of a Job that has announced its end and cannot get there.
     pub(super) fn conclude_announced(&mut self, now: Duration) -> Vec<Action> {
         self.conclude_by_policy(Basis::Announced, Propagation::Foreground, now)
+    }
+
+    /// Begins the ending of a Job whose main container has ended while others of its pod run on.
+    pub(super) fn conclude_main(&mut self, verdict: Verdict, now: Duration) -> Vec<Action> {
+        self.conclude_by_policy(Basis::Main(verdict), Propagation::Foreground, now)
     }
 
     fn conclude_by_policy(&mut self, basis: Basis, propagation: Propagation, now: Duration) -> Vec<Action> {
@@ -190,6 +207,7 @@ impl Machine {
             reconcile,
             removal: Removal::ByPolicy(propagation),
             job_gone: false,
+            gathering: Gathering::Before,
         });
         self.advance(now)
     }
@@ -237,7 +255,8 @@ impl Machine {
         if let Stage::Ending(ending) = &mut self.stage {
             let drain_by = match (&ending.basis, &ending.removal) {
                 // The Job has finished: what was not read by now is not waited for.
-                (Basis::Finished | Basis::Announced, _) | (_, Removal::ByPolicy(_) | Removal::Done(_)) => now,
+                (Basis::Finished | Basis::Announced | Basis::Main(_), _)
+                | (_, Removal::ByPolicy(_) | Removal::Done(_)) => now,
                 (Basis::Given(_), Removal::Asked { .. }) => limit.saturating_sub(FLUSH_MARGIN),
             };
             ending.drain_by = Some(ending.drain_by.map_or(drain_by, |by| by.min(drain_by)));
@@ -251,15 +270,21 @@ impl Machine {
 
     /// Sends the delete request of a finished Job if the policy wants it gone.
     fn delete_by_policy(&mut self, now: Duration) -> Vec<Action> {
-        let Stage::Ending(Ending {
-            removal: Removal::ByPolicy(propagation),
-            ..
-        }) = &self.stage
-        else {
+        let Stage::Ending(ending) = &self.stage else {
+            return Vec::new();
+        };
+        let Removal::ByPolicy(propagation) = &ending.removal else {
             return Vec::new();
         };
         let propagation = *propagation;
-        if !self.plan.delete.takes(self.verdict().outcome == Outcome::Succeeded) {
+        let wanted = match &ending.basis {
+            // It would run on.
+            Basis::Main(_) => self.plan.delete != DeletePolicy::Never,
+            Basis::Given(_) | Basis::Finished | Basis::Announced => {
+                self.plan.delete.takes(self.verdict().outcome == Outcome::Succeeded)
+            }
+        };
+        if !wanted || self.plan.task == Task::Attach {
             return Vec::new();
         }
         let removal = self.removal(propagation, now);
@@ -297,6 +322,10 @@ impl Machine {
                     .map(|why| Action::Say(Notice::StdoutFailed(why)))
                     .into_iter()
                     .collect()
+            }
+            Input::Events(answer) => {
+                self.last_events(answer);
+                Vec::new()
             }
             Input::Due => self.ending_due(now),
             // Late answers to requests of other stages.
@@ -366,6 +395,9 @@ impl Machine {
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
+        if matches!(ending.gathering, Gathering::Asked(_, until) if now >= until) {
+            ending.gathering = Gathering::Over;
+        }
         let mut actions = Vec::new();
         if let Removal::Asked {
             next,
@@ -402,6 +434,12 @@ impl Machine {
             return self.leave();
         }
         let drained = self.drained(now);
+        if drained.is_some() && matches!(&self.stage, Stage::Ending(e) if e.step == Step::Drain) {
+            let (waits, asked) = self.gather(now);
+            if waits {
+                return asked;
+            }
+        }
         let (reading, unseen) = (self.pods.logs.reading(), self.unseen());
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
@@ -459,6 +497,7 @@ impl Machine {
         }
         let pods_over = match (&ending.basis, &ending.removal) {
             (Basis::Finished | Basis::Announced, _) => ending.reconcile == Reconcile::Settled,
+            (Basis::Main(_), _) => return self.pods.logs.read_of_ended().then_some(false),
             // Whoever deleted an unfinished Job: its pods have to end first.
             (Basis::Given(_), Removal::Asked { .. }) => false,
             (Basis::Given(_), Removal::Done(_) | Removal::ByPolicy(_)) => {
@@ -466,65 +505,6 @@ impl Machine {
             }
         };
         (pods_over && self.pods.drained()).then_some(false)
-    }
-
-    fn verdict(&self) -> Verdict {
-        let evidence = self.pods.evidence();
-        let of_job =
-            |judge: fn(&JobView, &[_]) -> Option<Verdict>| self.job.as_ref().and_then(|job| judge(job, &evidence));
-        let verdict = match &self.stage {
-            Stage::Ending(ending) => match &ending.basis {
-                Basis::Given(verdict) => Some(verdict.clone()),
-                Basis::Finished => of_job(verdict::finished),
-                Basis::Announced => of_job(verdict::announced),
-            },
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
-        };
-        let mut verdict = verdict.unwrap_or_else(|| {
-            Verdict::new(
-                Outcome::Unknown,
-                "NoVerdict",
-                format!("job/{} has no outcome", self.plan.job),
-            )
-        });
-        let gaps = record::gaps(&self.pods.records());
-        if self.plan.fail_on_log_gap && verdict.outcome == Outcome::Succeeded && gaps > 0 {
-            verdict.log_gap = true;
-            verdict.message = format!("{}, but lines of its logs are missing", verdict.message);
-        }
-        verdict
-    }
-
-    /// Says how it ended, and ends.
-    fn close(&mut self, cleanup: Cleanup) -> Vec<Action> {
-        let verdict = self.verdict();
-        let (job, namespace) = (self.plan.job.clone(), self.plan.namespace.clone());
-        let about_job = match &cleanup {
-            Cleanup::Nothing => None,
-            Cleanup::Deleted if verdict.outcome == Outcome::Deleted => None,
-            Cleanup::Deleted => Some(Notice::Deleted {
-                job,
-                ending: self.pods.unfinished(),
-            }),
-            // Whoever attached knows the Job, and has not made it.
-            Cleanup::Kept if self.plan.task == Task::Attach && !verdict.job_unfinished => None,
-            Cleanup::Kept => Some(Notice::Kept {
-                job,
-                namespace,
-                unfinished: verdict.job_unfinished,
-            }),
-            Cleanup::Failed(why) => Some(Notice::DeleteFailed {
-                job,
-                namespace,
-                why: why.clone(),
-            }),
-        };
-        let records = self.pods.records();
-        let read_any = record::logs(&records).next().is_some();
-        let ledger = read_any.then_some(Notice::Log(LogNotice::Ledger(records)));
-        let mut actions: Vec<Action> = ledger.into_iter().chain(about_job).map(Action::Say).collect();
-        actions.extend(self.finish(verdict, cleanup));
-        actions
     }
 
     /// Leaves at once: what was asked for is under way, nothing is waited for.

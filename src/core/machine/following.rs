@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, Input, LogNews, Machine, Plan, Seen, Stage, StreamId};
+use super::{Action, Input, LogNews, Machine, Plan, Seen, Stage, StreamId, starting::Starting};
 use crate::core::{
     backoff::Backoff,
     duration,
@@ -12,14 +12,17 @@ use crate::core::{
     notice::{LogNotice, Notice},
     outcome::{Outcome, Verdict},
     pod::PodView,
+    watch::DEAD_AFTER,
 };
 
 /// What is waited for beyond the pods' grace when a Job has announced its end.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 const TELL_ANNOUNCED_AFTER: Duration = Duration::from_secs(5);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Following {
+    /// Whether anything runs.
+    pub(super) starting: Starting,
     /// Watches that are out of order now.
     lost: Lost,
     /// It was told that the pods may not be watched.
@@ -27,6 +30,8 @@ pub(super) struct Following {
     outage: Option<Duration>,
     /// Until when an announced end is waited for.
     announced: Option<Announced>,
+    /// When the main container, which has ended, will have been alone with its proxies for long enough.
+    pub(super) main_alone: Option<Duration>,
     /// The Job seems gone: it is read to be sure, again at this time.
     missing: Option<Missing>,
 }
@@ -52,6 +57,18 @@ struct Missing {
 }
 
 impl Following {
+    pub(super) fn new(now: Duration) -> Self {
+        Self {
+            starting: Starting::new(now),
+            lost: Lost::default(),
+            pods_denied: false,
+            outage: None,
+            announced: None,
+            main_alone: None,
+            missing: None,
+        }
+    }
+
     pub(super) fn due(&self, plan: &Plan) -> Option<(Duration, &'static str)> {
         let read = self
             .missing
@@ -63,7 +80,9 @@ impl Following {
             .announced
             .as_ref()
             .map(|a| (a.tell.as_ref().map_or(a.until, |(at, _)| *at), "announced end"));
-        [read, outage, announced].into_iter().flatten().min()
+        let main = self.main_alone.map(|at| (at, "the main container is alone"));
+        let starting = self.starting.due(plan);
+        [read, outage, announced, main, starting].into_iter().flatten().min()
     }
 }
 
@@ -83,11 +102,19 @@ pub(super) fn out_of_time(job: &str, limit: Duration) -> Verdict {
 
 impl Machine {
     pub(super) fn following(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        let mut actions = self.follow_on(input, now);
+        actions.extend(self.consider(now));
+        actions.extend(self.consider_main(now));
+        actions
+    }
+
+    fn follow_on(&mut self, input: Input, now: Duration) -> Vec<Action> {
         match input {
             Input::Job(seen) => self.job_seen(seen, now),
             Input::Pods(seen) => self.pods_seen(seen, now),
             Input::Log(stream, news) => self.log_news(stream, news),
             Input::Read(answer) => self.job_read(answer, now),
+            Input::Events(answer) => self.events_seen(answer),
             Input::Due => self.following_due(now),
             // Late answers to requests of other stages.
             Input::Warning(_) | Input::Created(_) | Input::Deleted(_) | Input::Flushed(_) | Input::Signal(_) => {
@@ -99,6 +126,8 @@ impl Machine {
     fn job_seen(&mut self, seen: Seen<JobView>, now: Duration) -> Vec<Action> {
         match seen {
             Seen::One(job) if self.is_ours(&job) => self.job_is(job, now),
+            // It was deleted with its end on it: by its TTL, or by somebody who had waited for it.
+            Seen::Gone(job) if self.is_ours(&job) && job.terminal().is_some() => self.job_is(job, now),
             // The name was given to another Job: ours is gone.
             Seen::One(_) | Seen::Gone(_) => self.job_missing(now),
             Seen::All(jobs) => match jobs.into_iter().find(|j| self.is_ours(j)) {
@@ -172,11 +201,7 @@ impl Machine {
                 self.job_is(job, now)
             }
             Ok(_) => {
-                let verdict = Verdict::new(
-                    Outcome::Deleted,
-                    "Deleted",
-                    format!("job/{} was deleted by somebody before it had finished", self.plan.job),
-                );
+                let verdict = self.vanished(now);
                 self.conclude(verdict, now)
             }
             Err(failure) => {
@@ -187,6 +212,38 @@ impl Machine {
                 }
                 Vec::new()
             }
+        }
+    }
+
+    /// The Job does not exist any more. After an outage that was longer than its TTL it may have finished
+    /// meanwhile, and nothing tells how.
+    fn vanished(&self, now: Duration) -> Verdict {
+        let job = &self.plan.job;
+        let outage = match &self.stage {
+            Stage::Following(following) => following.outage.map(|since| now.saturating_sub(since)),
+            Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+        };
+        let ttl = self.job.as_ref().and_then(|job| job.ttl_seconds);
+        let ttl = ttl
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(Duration::from_secs);
+        let out_of_sight = outage.map(|outage| outage + DEAD_AFTER);
+        match (out_of_sight, ttl) {
+            (Some(outage), Some(ttl)) if outage >= ttl => Verdict::new(
+                Outcome::Unknown,
+                "GoneAfterOutage",
+                format!(
+                    "job/{job} is gone, and it cannot be told how it ended: the API server was out of reach for \
+                     longer than the Job's ttlSecondsAfterFinished of {}",
+                    duration::show(ttl)
+                ),
+            )
+            .with_hint(Some("a longer --ttl keeps finished Jobs for longer".to_owned())),
+            _ => Verdict::new(
+                Outcome::Deleted,
+                "Deleted",
+                format!("job/{job} was deleted by somebody before it had finished"),
+            ),
         }
     }
 

@@ -36,6 +36,8 @@ pub enum Input {
     Pods(Seen<PodView>),
     /// From one log.
     Log(StreamId, LogNews),
+    /// The answer to [`Action::ListEvents`].
+    Events(Result<Vec<EventView>, Failure>),
     /// The answer to [`Action::Delete`].
     Deleted(Result<Deletion, Failure>),
     /// All bytes handed to stdout have been written, or nobody reads it any more; `Some` is the
@@ -139,6 +141,11 @@ pub enum Action {
         /// The Job's UID.
         job_uid: String,
     },
+    /// List the Events about the object with this UID.
+    ListEvents {
+        /// The Job's UID, or a pod's.
+        uid: String,
+    },
     /// Read a log from its beginning and to its end.
     Follow(LogSource),
     /// What is known now of a container whose log is being read.
@@ -239,6 +246,16 @@ pub struct Plan {
     pub timeout: Option<Duration>,
     /// Time to get the Job made.
     pub connect_timeout: Duration,
+    /// Time until a node is found; a queue does not count.
+    pub schedule_timeout: Duration,
+    /// Time from then until a container runs; an image that is being pulled does not count.
+    pub startup_timeout: Duration,
+    /// What waiting cannot heal ends the run at once.
+    pub fail_fast: bool,
+    /// The container whose code counts, of those of the manifest.
+    pub main_container: Option<String>,
+    /// The run ends when this container has ended, whatever else still runs in its pod.
+    pub main_decides: bool,
     /// Time the API server may be out of reach.
     pub outage_budget: Duration,
     /// Seed of the spread of retries.

@@ -76,7 +76,7 @@ proptest! {
         let mut succeeded = false;
         for (input, seconds) in history {
             run.pass(seconds);
-            succeeded |= matches!(&input, Input::Job(Seen::One(j)) | Input::Created(Ok(j)) | Input::Read(Ok(Some(j))) if *j == complete());
+            succeeded |= matches!(&input, Input::Job(Seen::One(j) | Seen::Gone(j)) | Input::Created(Ok(j)) | Input::Read(Ok(Some(j))) if *j == complete());
             let over = run.ended().is_some();
             let before = run.log.len();
             run.input(input);

@@ -120,6 +120,7 @@ fn what_a_log_had_brought_is_in_the_record_also_when_it_is_given_up() {
     };
     // The shell tells it when it ends the reader.
     run.input(Input::Log(StreamId(0), LogNews::Progress(counts)))
+        .pass(34)
         .input(Input::Flushed(None));
     let log = run.ended().unwrap().pods[0].containers[0].attempts[0].log.unwrap();
     assert_eq!((log.lines, log.wholeness().name()), (7, "unproven"));

@@ -282,6 +282,12 @@ impl Logs {
         self.streams.values().all(|s| s.done.is_some())
     }
 
+    /// Every log of a container that has ended is read to its end.
+    pub(super) fn read_of_ended(&self) -> bool {
+        let ended = self.streams.values().filter(|s| s.source.state.life >= Life::Ended);
+        ended.into_iter().all(|s| s.done.is_some())
+    }
+
     /// Names of pods whose logs are still being read.
     pub(super) fn reading(&self) -> Vec<String> {
         let reading = self.streams.values().filter(|s| s.done.is_none());

@@ -51,7 +51,7 @@ pub fn look(job: &JobView, listed: Vec<PodView>) -> Look {
     }
     let evidence = pods.evidence();
     Look {
-        verdict: verdict::finished(job, &evidence).or_else(|| verdict::announced(job, &evidence)),
+        verdict: verdict::finished(job, &evidence, None).or_else(|| verdict::announced(job, &evidence, None)),
         pods: pods.records(),
         telling,
     }

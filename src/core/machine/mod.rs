@@ -14,13 +14,16 @@
 //! happens, the run ends with [`Action::Finish`].
 
 mod attaching;
+mod closing;
 mod creating;
 mod ending;
 mod following;
 mod io;
 mod logs;
 pub mod look;
+mod main_container;
 mod pods;
+mod starting;
 
 use std::time::Duration;
 
@@ -65,7 +68,7 @@ pub struct Machine {
 enum Stage {
     Creating(Creating),
     Attaching(Attaching),
-    Following(Following),
+    Following(Box<Following>),
     Ending(Ending),
     Over,
 }

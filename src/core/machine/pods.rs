@@ -2,16 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{LogPlan, io::Action, logs::Logs};
 use crate::core::{
-    blame::Evidence,
+    blame::{self, Evidence},
     notice::Notice,
-    pod::{ContainerKind, ContainerView, PodView, State, Termination},
-    record::{AttemptRecord, ContainerRecord, PodRecord},
+    pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
+    record::{AttemptRecord, ContainerRecord, FailedAttempt, PodRecord},
 };
-
-/// Waiting reasons that every pod passes through.
-const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
 
 /// What is known of the pods. Kubernetes deletes evidence; this keeps it.
 #[derive(Debug)]
@@ -27,8 +26,6 @@ struct Tracked {
     gone: bool,
     /// All terminations that were ever seen, by container name and in the order of their coming.
     ended: Vec<(String, Termination)>,
-    /// The last trouble that was told, so that only changes are.
-    told: Option<Notice>,
     /// Failed container IDs that were told.
     told_failures: BTreeSet<String>,
 }
@@ -60,14 +57,7 @@ impl Pods {
         }
         let before = std::mem::replace(&mut tracked.evidence.pod, pod.clone());
         tracked.remember(&pod);
-        let mut actions: Vec<Action> = trouble(&pod)
-            .filter(|notice| tracked.told.as_ref() != Some(notice))
-            .map(|notice| {
-                tracked.told = Some(notice.clone());
-                Action::Say(notice)
-            })
-            .into_iter()
-            .collect();
+        let mut actions: Vec<Action> = Vec::new();
         actions.extend(failures(&pod, &mut tracked.told_failures).map(Action::Say));
         actions.extend(self.logs.of_pod(&pod, known.then_some(&before)));
         actions
@@ -125,8 +115,43 @@ impl Pods {
             .unwrap_or(0)
     }
 
-    fn alive(&self) -> impl Iterator<Item = &PodView> {
+    /// A container other than a sidecar runs.
+    pub(super) fn any_runs(&self) -> bool {
+        self.alive()
+            .any(|pod| !pod.finished() && working(pod).any(|c| matches!(c.state, State::Running { .. })))
+    }
+
+    /// A container other than a sidecar runs or has run.
+    pub(super) fn any_ran(&self) -> bool {
+        let pods = self.tracked.values().map(|t| &t.evidence.pod);
+        pods.flat_map(working)
+            .any(|c| c.last.is_some() || !matches!(c.state, State::Waiting { .. }))
+    }
+
+    /// When the last container ended, by the clocks of the nodes.
+    pub(super) fn last_end(&self) -> Option<Timestamp> {
+        let ended = self.tracked.values().flat_map(|t| &t.ended);
+        ended.filter_map(|(_, t)| t.finished_at).max()
+    }
+
+    /// The pod whose Events are most likely to tell what happened.
+    pub(super) fn most_troubled(&self) -> Option<String> {
+        let pods = self.tracked.values().map(|t| &t.evidence.pod);
+        let trouble = |pod: &&PodView| (pod.disruption.is_some(), pod.phase == Phase::Failed, !pod.finished());
+        pods.max_by_key(trouble).map(|pod| pod.uid.clone())
+    }
+
+    /// The pods that exist, as far as is known.
+    pub(super) fn alive(&self) -> impl Iterator<Item = &PodView> {
         self.tracked.values().filter(|t| !t.gone).map(|t| &t.evidence.pod)
+    }
+
+    /// The containers that failed by themselves, earliest first: what ended because its pod was asked to go
+    /// has not failed, and sidecars do not.
+    pub(super) fn failed(&self) -> Vec<FailedAttempt> {
+        let mut failed: Vec<_> = self.tracked.values().flat_map(Tracked::failed).collect();
+        failed.sort_by_key(|(at, _)| *at);
+        failed.into_iter().map(|(_, failure)| failure).collect()
     }
 
     /// All that was seen, for the ledger and the result file: pods in the order of their names.
@@ -151,6 +176,32 @@ impl Tracked {
                 }
             }
         }
+    }
+
+    fn failed(&self) -> Vec<(Option<Timestamp>, FailedAttempt)> {
+        let pod = &self.evidence.pod;
+        let mut failed = Vec::new();
+        for container in working(pod) {
+            let of_container = self.ended.iter().filter(|(name, _)| *name == container.name);
+            for (n, (_, t)) in of_container.enumerate() {
+                if t.exit_code == 0 || t.reason == blame::UNKNOWN || !blame::before_asked(&self.evidence, t) {
+                    continue;
+                }
+                let times = t.started_at.zip(t.finished_at);
+                let failure = FailedAttempt {
+                    pod: pod.name.clone(),
+                    node: pod.node.clone(),
+                    container: container.name.clone(),
+                    attempt: n + 1,
+                    exit_code: t.exit_code,
+                    signal: t.signal,
+                    reason: t.reason.clone(),
+                    seconds: times.map(|(from, to)| to.as_second() - from.as_second()),
+                };
+                failed.push((t.finished_at, failure));
+            }
+        }
+        failed
     }
 
     fn record(&self, logs: &Logs) -> PodRecord {
@@ -195,6 +246,14 @@ fn attempt_of(t: &Termination, logs: &Logs) -> AttemptRecord {
     }
 }
 
+/// The containers whose work the pod is there for.
+fn working(pod: &PodView) -> impl Iterator<Item = &ContainerView> {
+    pod.containers.iter().filter(|c| match c.kind {
+        ContainerKind::Init | ContainerKind::Main => true,
+        ContainerKind::Sidecar => false,
+    })
+}
+
 fn running(pod: &PodView) -> bool {
     !pod.finished()
         && pod.containers.iter().any(|c| match c.state {
@@ -203,37 +262,11 @@ fn running(pod: &PodView) -> bool {
         })
 }
 
-/// Why the pod does not get on, if it is held up by more than the ordinary.
-fn trouble(pod: &PodView) -> Option<Notice> {
-    if pod.finished() || pod.asked_to_go.is_some() {
-        return None;
-    }
-    if let Some(why) = &pod.unscheduled {
-        return Some(Notice::Unscheduled {
-            pod: pod.name.clone(),
-            why: why.clone(),
-        });
-    }
-    pod.containers.iter().find_map(|c| match &c.state {
-        State::Waiting { reason, message } if !ORDINARY.contains(&reason.as_str()) => Some(Notice::Waiting {
-            pod: pod.name.clone(),
-            container: c.name.clone(),
-            reason: reason.clone(),
-            message: message.clone(),
-        }),
-        State::Waiting { .. } | State::Running { .. } | State::Terminated(_) => None,
-    })
-}
-
 /// Failures of containers that were not told yet.
 fn failures(pod: &PodView, told: &mut BTreeSet<String>) -> impl Iterator<Item = Notice> {
     let mut notices = Vec::new();
     // A sidecar is killed at the end of its pod; its code means nothing.
-    let deciding = pod.containers.iter().filter(|c| match c.kind {
-        ContainerKind::Init | ContainerKind::Main => true,
-        ContainerKind::Sidecar => false,
-    });
-    for container in deciding {
+    for container in working(pod) {
         for t in container.terminations().filter(|t| t.exit_code != 0) {
             if pod.asked_to_go.is_none() && !t.id.is_empty() && told.insert(t.id.clone()) {
                 notices.push(Notice::ContainerFailed {

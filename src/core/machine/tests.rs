@@ -29,6 +29,11 @@ fn plan() -> Plan {
         delete: DeletePolicy::OnSuccess,
         timeout: None,
         connect_timeout: Duration::from_secs(30),
+        schedule_timeout: Duration::from_secs(1800),
+        startup_timeout: Duration::from_secs(600),
+        fail_fast: true,
+        main_container: None,
+        main_decides: false,
         outage_budget: Duration::from_secs(900),
         seed: 1,
     }
@@ -98,6 +103,7 @@ fn pod(state: State) -> PodView {
             kind: ContainerKind::Main,
             state,
             last: None,
+            memory_limit: None,
             restarts: false,
         }],
         ..PodView::default()
@@ -508,7 +514,9 @@ fn pods_that_nobody_can_show_are_told_and_not_waited_for() {
         run.input(Input::Created(Ok(job(None))))
             .input(Input::Pods(Seen::All(vec![])));
         run.input(Input::Job(Seen::One(failed()))).wait();
-        run.input(Input::Pods(answer)).input(Input::Flushed(None));
+        run.input(Input::Pods(answer))
+            .input(Input::Events(Ok(Vec::new())))
+            .input(Input::Flushed(None));
         assert_eq!(run.code(), 123);
         assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(1)))), 1);
         assert!(run.now < Duration::from_secs(2), "{:?}", run.now);
@@ -543,6 +551,9 @@ mod scenes;
 
 #[path = "log_scenes.rs"]
 mod log_scenes;
+
+#[path = "start_scenes.rs"]
+mod start_scenes;
 
 #[path = "laws.rs"]
 mod laws;

@@ -1,0 +1,209 @@
+//! Why a pod that exists does not run: from its status, and where that says nothing from its Events.
+
+use super::{Category, Cure, Diagnosis, newest};
+use crate::core::{
+    event::EventView,
+    pod::{ContainerView, PodView, State},
+};
+
+/// Waiting reasons that every container passes through.
+const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
+
+pub(super) fn of(pod: &PodView, events: &[EventView]) -> Option<Diagnosis> {
+    if let Some(why) = &pod.unscheduled {
+        return Some(unscheduled(pod, why, events));
+    }
+    let waits = |container: &ContainerView| match &container.state {
+        State::Waiting { reason, message } if !ORDINARY.contains(&reason.as_str()) => {
+            Some((reason.clone(), message.clone()))
+        }
+        State::Waiting { .. } | State::Running { .. } | State::Terminated(_) => None,
+    };
+    let waiting = pod.containers.iter().find_map(|c| waits(c).map(|why| (c, why)));
+    if let Some((container, (reason, message))) = waiting {
+        return Some(container_waits(pod, container, &reason, &message));
+    }
+    let runs = pod.containers.iter().any(|c| match c.state {
+        State::Running { .. } => true,
+        State::Waiting { .. } | State::Terminated(_) => false,
+    });
+    (!runs).then(|| by_events(pod, events))
+}
+
+fn unscheduled(pod: &PodView, why: &str, events: &[EventView]) -> Diagnosis {
+    let scaling = newest(events, &pod.uid, &["TriggeredScaleUp"]);
+    let hint = if scaling.is_some() {
+        "the cluster autoscaler adds a node for it"
+    } else if why.contains("Insufficient") {
+        "ask for less (requests), wait for others to end, or add nodes"
+    } else if why.contains("taint") {
+        "add a toleration for the taint, or choose other nodes"
+    } else if why.contains("node affinity") || why.contains("node selector") {
+        "no node has the labels that nodeSelector or affinity ask for: see 'kubectl get nodes --show-labels'"
+    } else if why.contains("PersistentVolumeClaim") || why.contains("persistentvolumeclaim") {
+        "see 'kubectl get pvc': the claim is missing or not bound"
+    } else {
+        "see 'kubectl get nodes'"
+    };
+    found(pod, Category::Unschedulable, Cure::Time, why, hint)
+}
+
+fn container_waits(pod: &PodView, container: &ContainerView, reason: &str, message: &str) -> Diagnosis {
+    let (category, cure, hint) = match reason {
+        "InvalidImageName" => (Category::ImageName, Cure::Never, "correct the image's name"),
+        "ErrImageNeverPull" => (
+            Category::ImageNotFound,
+            Cure::Never,
+            "the node does not have it, and imagePullPolicy is Never",
+        ),
+        "ErrImagePull"
+        | "ImagePullBackOff"
+        | "RegistryUnavailable"
+        | "SignatureValidationFailed"
+        | "ImageInspectError" => image(message),
+        "CreateContainerConfigError" => config(message),
+        // CreateContainerError, RunContainerError, PostStartHookError, CrashLoopBackOff and what is to come.
+        _ => (
+            Category::ContainerStart,
+            Cure::Time,
+            "see 'kubectl describe pod', under Events",
+        ),
+    };
+    let words = if message.is_empty() {
+        reason.to_owned()
+    } else {
+        format!("{reason}: {message}")
+    };
+    Diagnosis {
+        container: Some(container.name.clone()),
+        ..found(pod, category, cure, &words, hint)
+    }
+}
+
+/// By the words of container runtimes and registries.
+fn image(message: &str) -> (Category, Cure, &'static str) {
+    let lower = message.to_lowercase();
+    let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+    if has(&["toomanyrequests", "too many requests", "rate limit", "pull limit"]) {
+        (
+            Category::ImageRateLimit,
+            Cure::Time,
+            "wait, log the node in to the registry (imagePullSecrets), or use a mirror",
+        )
+    } else if has(&[
+        "denied",
+        "unauthorized",
+        "forbidden",
+        "no basic auth",
+        "authorization failed",
+        "authentication required",
+    ]) {
+        (
+            Category::ImageDenied,
+            Cure::Retry,
+            "is the name right? A private image needs imagePullSecrets",
+        )
+    } else if has(&[
+        "not found",
+        "manifest unknown",
+        "does not exist",
+        "code = notfound",
+        "no match for platform",
+    ]) {
+        (
+            Category::ImageNotFound,
+            Cure::Retry,
+            "check the image's name and tag, and that it was pushed",
+        )
+    } else {
+        (
+            Category::ImagePull,
+            Cure::Time,
+            "the node cannot reach the registry, or not in time; it tries again",
+        )
+    }
+}
+
+/// By the words of pkg/kubelet/kuberuntime and pkg/kubelet/kubelet_pods.go.
+fn config(message: &str) -> (Category, Cure, &'static str) {
+    if message.contains("not found") || message.contains("couldn't find key") {
+        (
+            Category::ConfigMissing,
+            Cure::Somebody,
+            "create it in the Job's namespace, or correct the reference to it",
+        )
+    } else {
+        (
+            Category::ConfigInvalid,
+            Cure::Never,
+            "correct the container's settings in the manifest",
+        )
+    }
+}
+
+fn by_events(pod: &PodView, events: &[EventView]) -> Diagnosis {
+    let mount = newest(
+        events,
+        &pod.uid,
+        &["FailedMount", "FailedAttachVolume", "FailedMapVolume"],
+    );
+    let network = newest(
+        events,
+        &pod.uid,
+        &["FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady"],
+    );
+    let node = newest(events, &pod.uid, &["NodeNotReady"]);
+    let pulling = newest(events, &pod.uid, &["Pulling"]);
+    let after = newest(events, &pod.uid, &["Pulled", "Failed", "BackOff"]);
+    if let Some(event) = mount {
+        let missing = event.message.contains("not found") || event.message.contains("references non-existent");
+        let (cure, hint) = if missing {
+            (
+                Cure::Somebody,
+                "create it in the Job's namespace, or correct the volume in the manifest",
+            )
+        } else {
+            (
+                Cure::Time,
+                "see 'kubectl describe pod', under Events, and 'kubectl get pvc'",
+            )
+        };
+        return found(pod, Category::Mount, cure, &event.message, hint);
+    }
+    if let Some(event) = network {
+        return found(
+            pod,
+            Category::PodNetwork,
+            Cure::Time,
+            &event.message,
+            "the node's network or runtime is not well; whoever runs the cluster can tell",
+        );
+    }
+    if let Some(event) = node {
+        let hint = "see 'kubectl get nodes'; the Job makes another pod when the node is given up";
+        return found(pod, Category::Node, Cure::Time, &event.message, hint);
+    }
+    if let Some(event) = pulling.filter(|p| after.is_none_or(|after| after.last < p.last)) {
+        let hint = "large images take their time; --startup-timeout stands still meanwhile";
+        return found(pod, Category::Pulling, Cure::Patience, &event.message, hint);
+    }
+    let words = format!("it has a node ({}) and does not run yet; no Event says why", pod.node);
+    found(
+        pod,
+        Category::Slow,
+        Cure::Time,
+        &words,
+        "see 'kubectl describe pod'; allow list on events to see more here",
+    )
+}
+
+fn found(pod: &PodView, category: Category, cure: Cure, words: &str, hint: &str) -> Diagnosis {
+    Diagnosis {
+        category,
+        object: format!("pod/{}", pod.name),
+        container: None,
+        words: words.to_owned(),
+        hint: Some(hint.to_owned()),
+        cure,
+    }
+}
