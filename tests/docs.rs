@@ -55,6 +55,16 @@ fn the_role_grants_what_is_checked() {
     assert_eq!(granted, asked);
 }
 
+/// Every reason that kjo can give for a Job that does not run is explained.
+#[test]
+fn every_reason_is_explained() {
+    let text = file("docs/reasons.md");
+    for category in kjo::core::diagnosis::Category::ALL {
+        let row = format!("| `{}` |", category.name());
+        assert_eq!(text.matches(&row).count(), 1, "docs/reasons.md: {row}");
+    }
+}
+
 /// The pure modules stay pure: no runtime, client, clock, randomness or environment in them.
 #[test]
 fn the_core_never_waits() {

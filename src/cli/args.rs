@@ -76,7 +76,7 @@ Exit codes:
   1-255     the exit code of the container that made the Job fail
   120       succeeded, but log lines are missing (--fail-on-log-gap)
   121       unknown: the cluster stayed out of reach
-  122       nothing ran, trying again may help
+  122       nothing ran, trying again may help: image, node, quota, policy
   123       failed without a code: deleted, evicted, node lost
   124       out of time
   125       it would fail the same way again: arguments, manifest, permission

@@ -30,6 +30,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The same with name resolution, proxy and TLS.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
+/// What is read of a connection at a time, at most: a log of a million lines needs no more than a short one.
+const READ_AT_ONCE: usize = 64 * 1024;
+
 /// Where to look for a cluster, and in what order nothing else says.
 #[derive(Debug, Clone, Default)]
 pub struct Where {
@@ -291,7 +294,9 @@ where
 {
     let https = config.rustls_https_connector_with_connector(connector)?;
     let https = MapFuture::new(https, in_time);
-    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new()).build(https);
+    let http = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
+        .http1_max_buf_size(READ_AT_ONCE)
+        .build(https);
     let service = ServiceBuilder::new()
         .layer(config.base_uri_layer())
         .option_layer(config.auth_layer()?)

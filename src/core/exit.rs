@@ -25,7 +25,7 @@ pub const SIGTERM: u8 = 143;
 pub const TABLE: [(&str, &str); 9] = [
     (
         "0",
-        "the Job succeeded: its condition Complete is True. Nothing else is ever 0",
+        "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0. Nothing else is ever 0",
     ),
     (
         "1–255",
@@ -37,15 +37,15 @@ pub const TABLE: [(&str, &str); 9] = [
     ),
     (
         "121",
-        "the outcome is unknown: the cluster stayed out of reach; the Job is left as it is",
+        "the outcome is unknown: the cluster stayed out of reach past `--outage-budget` (the Job is left as it is), or the Job is gone and nothing tells how it ended",
     ),
     (
         "122",
-        "nothing ran, and trying again may help: API server out of reach or overloaded, quota used up, namespace terminating",
+        "nothing ran, and trying again may help: image cannot be pulled, no node, quota, pods refused by policy, a missing Secret or ServiceAccount, `--schedule-timeout` or `--startup-timeout` over; API server out of reach or overloaded before the Job was made",
     ),
     (
         "123",
-        "the Job failed or vanished and there is no code to pass on: deleted by somebody, evicted, node lost",
+        "the Job failed or vanished and there is no code to pass on: Job, pod or namespace deleted by somebody, evicted, preempted, node lost",
     ),
     ("124", "out of time: `--timeout`, or the deadline of the Job or its pod"),
     (

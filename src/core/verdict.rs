@@ -223,3 +223,7 @@ fn words(reason: &str, message: &str) -> String {
         (false, false) => format!("{reason}: {message}"),
     }
 }
+
+#[cfg(test)]
+#[path = "verdict_tests.rs"]
+mod tests;

@@ -12,8 +12,8 @@ use std::{
 use bytes::Bytes;
 use tokio::sync::{Mutex, Notify, OwnedMutexGuard, mpsc, oneshot};
 
-/// Pieces that wait for the writer; with pieces of some 64 KiB about a megabyte.
-const QUEUE: usize = 16;
+/// Pieces that wait for the spool behind it; with pieces of some 64 KiB a quarter of a megabyte.
+const QUEUE: usize = 4;
 
 /// A stream that has begun a line keeps the others waiting no longer than this without a further byte.
 const TURN_WITHIN: Duration = Duration::from_secs(5);

@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 
 /// Kept in memory before the file is used.
-const IN_MEMORY: usize = 1024 * 1024;
+const IN_MEMORY: usize = 512 * 1024;
 /// Taken from the file at a time.
 const PIECE: u64 = 64 * 1024;
 

@@ -222,7 +222,7 @@ fn what_happens_is_told_in_these_words() {
     kjo: created job/busybox-fc9qfrsj
     kjo: pod/POD container main exited with 7
     kjo: log of pod/POD container main: 0 lines, 0 bytes, complete
-    kjo: kept job/busybox-fc9qfrsj and its pod for 72h; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
+    kjo: kept job/busybox-fc9qfrsj and its pod for 3d; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
     kjo: job/busybox-fc9qfrsj failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
     ");
 }

@@ -121,6 +121,13 @@ fn without_events() {
     let (done, document) = limited.status();
     assert_eq!((&document["exit_code"], &document["warnings"]), (&json!(7), &json!([])));
     insta::assert_snapshot!(limited.denials(&done).join("\n"));
+
+    // Where only Events would tell: the code is the same, and what keeps the reason away is told once.
+    let mut nobody = job("true");
+    nobody["spec"]["template"]["spec"]["serviceAccountName"] = json!("nobody");
+    let done = limited.manifest(&nobody).arg("--schedule-timeout=20s").run();
+    done.expect(122, "");
+    assert_eq!(limited.denials(&done).len(), 2, "{}", done.stderr);
 }
 
 #[test]

@@ -99,6 +99,35 @@ pub enum Category {
 }
 
 impl Category {
+    /// All of them.
+    pub const ALL: [Self; 25] = [
+        Self::Queued,
+        Self::Suspended,
+        Self::Quota,
+        Self::PodSecurity,
+        Self::LimitRange,
+        Self::Admission,
+        Self::WebhookDown,
+        Self::ServiceAccount,
+        Self::PodNotCreated,
+        Self::NoPod,
+        Self::Unschedulable,
+        Self::ImageName,
+        Self::ImageNotFound,
+        Self::ImageDenied,
+        Self::ImageRateLimit,
+        Self::ImagePull,
+        Self::Pulling,
+        Self::ConfigMissing,
+        Self::ConfigInvalid,
+        Self::ContainerStart,
+        Self::Mount,
+        Self::PodNetwork,
+        Self::Node,
+        Self::Slow,
+        Self::BackOff,
+    ];
+
     /// The stable name.
     #[must_use]
     pub fn name(self) -> &'static str {
