@@ -149,6 +149,7 @@ impl Tasks<'_> {
                 }
             }
             Action::Say(notice) => self.shell.reporter.say(&notice),
+            Action::Show(progress) => self.shell.reporter.show(progress),
             Action::Finish(ended) => return Some(*ended),
         }
         None

@@ -7,20 +7,37 @@ fn file(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect(name)
 }
 
+/// The table of events is made from the events. `KJO_UPDATE_DOCS=1` writes it.
+#[test]
+fn the_events_are_documented() {
+    held(
+        "docs/messages.md",
+        "<!-- events: generated from src/report/event.rs -->\n",
+        "<!-- end of events -->",
+        &kjo::report::markdown_table(),
+    );
+}
+
 /// The README's table is made by the function that makes the codes. `KJO_UPDATE_DOCS=1` writes it.
 #[test]
 fn the_readme_has_the_table_of_exit_codes() {
-    let readme = file("README.md");
-    let (begin, end) = (
+    held(
+        "README.md",
         "<!-- exit codes: generated from src/core/exit.rs -->\n",
         "<!-- end of exit codes -->",
+        &kjo::core::exit::markdown_table(),
     );
-    let (before, rest) = readme.split_once(begin).expect("the begin mark");
+}
+
+/// What stands between these marks is what the code says.
+#[track_caller]
+fn held(name: &str, begin: &str, end: &str, expected: &str) {
+    let text = file(name);
+    let (before, rest) = text.split_once(begin).expect("the begin mark");
     let (table, after) = rest.split_once(end).expect("the end mark");
-    let expected = kjo::core::exit::markdown_table();
     if std::env::var_os("KJO_UPDATE_DOCS").is_some() {
         let updated = format!("{before}{begin}{expected}{end}{after}");
-        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"), updated).expect("README.md");
+        fs::write(Path::new(env!("CARGO_MANIFEST_DIR")).join(name), updated).expect(name);
         return;
     }
     assert_eq!(table, expected, "run KJO_UPDATE_DOCS=1 cargo test --test docs");

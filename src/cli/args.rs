@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::{attach::AttachArgs, check::CheckArgs, log_flags::LogArgs, status::StatusArgs};
+use super::{attach::AttachArgs, check::CheckArgs, log_flags::LogArgs, messages::MessageArgs, status::StatusArgs};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -170,6 +170,10 @@ pub struct RunArgs {
     /// Whose code counts.
     #[command(flatten)]
     pub main: MainArgs,
+
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
 
     /// Where to run.
     #[command(flatten)]

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::{
     args::{ClusterArgs, MainArgs},
     log_flags::LogArgs,
+    messages::MessageArgs,
     run,
     settings::Env,
     target::Target,
@@ -21,7 +22,7 @@ use crate::{
     },
     driver::{self, Shell},
     plane::Output,
-    report::{self, Reporter, result::ResultFile},
+    report::{Reporter, result::ResultFile},
     signals,
     spec::Refusal,
 };
@@ -68,6 +69,10 @@ pub struct AttachArgs {
     #[arg(long, value_name = "FILE", help_heading = "At the end")]
     pub result_file: Option<PathBuf>,
 
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+
     /// Where the Job is.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -75,7 +80,7 @@ pub struct AttachArgs {
 
 /// Attaches, and returns the exit code.
 pub async fn attach(args: AttachArgs, env: Env<'_>, started: Instant) -> u8 {
-    let reporter = Reporter::stderr();
+    let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = run::recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
         attempt(args, env, started, &reporter, result).await
     })
@@ -123,7 +128,7 @@ async fn attempt(
         seed: u64::from_le_bytes(run::random()?),
     };
     let (output, pieces) = Output::new();
-    report::stdout(pieces, args.logs.log_spool);
+    reporter.stdout(pieces, args.logs.log_spool);
     let shell = Shell {
         cluster: cluster.clone(),
         // Never sent.

@@ -1,8 +1,9 @@
 //! `kjo check`: can this machine run Jobs there?
 
 use clap::Args;
+use tokio::time::Instant;
 
-use super::{args::ClusterArgs, settings::Env, target::Target};
+use super::{args::ClusterArgs, messages::MessageArgs, settings::Env, target::Target};
 use crate::{
     cluster::{Cluster, NamespaceState},
     core::{access, exit},
@@ -20,13 +21,18 @@ pub struct CheckArgs {
     #[arg(long)]
     pub redact: bool,
 
+    /// What kjo says besides.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+
     /// What to check.
     #[command(flatten)]
     pub cluster: ClusterArgs,
 }
 
 /// Prints what was found. 0 if Jobs can be run there.
-pub async fn check(args: CheckArgs, env: Env<'_>) -> u8 {
+pub async fn check(args: CheckArgs, env: Env<'_>, started: Instant) -> u8 {
+    let reporter = Reporter::stderr(args.messages.face(env), started);
     let mut found = Found {
         machine: format!(
             "kjo {} on {} {}",
@@ -58,7 +64,6 @@ pub async fn check(args: CheckArgs, env: Env<'_>) -> u8 {
     let Err(e) = report::product(check::text(&found, args.redact).as_bytes()) else {
         return code;
     };
-    let reporter = Reporter::stderr();
     reporter.refuse(&Refusal::new(
         format!("stdout cannot be written: {e}"),
         "what was found is printed there",

@@ -24,7 +24,7 @@ use crate::{
     driver::{self, Shell},
     plane::Output,
     report::{
-        self, Reporter,
+        Reporter,
         result::{Clock, ResultFile},
     },
     signals,
@@ -38,7 +38,7 @@ use crate::{
 
 /// Runs, and returns the exit code.
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
-    let reporter = Reporter::stderr();
+    let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
         attempt(args, env, started, &reporter, result).await
     })
@@ -126,7 +126,7 @@ async fn attempt(
 
     let plan = plan(&settings, &prepared, &run_id)?;
     let (output, pieces) = Output::new();
-    report::stdout(pieces, settings.logs.log_spool);
+    reporter.stdout(pieces, settings.logs.log_spool);
     let shell = shell(
         cluster.clone(),
         prepared,

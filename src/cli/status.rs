@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
-use super::{args::ClusterArgs, run, settings::Env, target::Target};
+use super::{args::ClusterArgs, messages::MessageArgs, run, settings::Env, target::Target};
 use crate::{
     cluster::Cluster,
     core::{
@@ -44,6 +44,10 @@ pub struct StatusArgs {
           value_parser = crate::core::duration::parse)]
     pub connect_timeout: Duration,
 
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+
     /// Where the Job is.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -59,7 +63,7 @@ pub enum Format {
 /// Prints the document; the exit code says whether the Job could be read, not how it ended.
 pub async fn status(args: StatusArgs, env: Env<'_>, started: Instant) -> u8 {
     let clock = Clock::set(jiff::Timestamp::now());
-    let reporter = Reporter::stderr();
+    let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = attempt(args, env, started, clock, &reporter)
         .await
         .unwrap_or_else(|refusal| {

@@ -76,7 +76,7 @@ impl Cluster {
                 },
             ),
             Err(failure) if failure.is(404) => Ok(Deletion::Gone),
-            Err(failure) if failure.is(409) => Ok(Deletion::NotOurs),
+            Err(failure) if failure.is_precondition() => Ok(Deletion::NotOurs),
             Err(failure) => Err(failure),
         }
     }

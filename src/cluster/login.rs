@@ -79,6 +79,7 @@ impl Login {
             // The 401 itself is what the user is told, with what to do about it.
             return false;
         };
+        tracing::debug!(event = "login", "the server refused the user (401): logged in again");
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         *current = Current {
             client,

@@ -19,6 +19,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt as _;
 use kube::{Client, client::Body};
+use tokio::time::Instant;
 
 pub use connect::{Connection, Where, connect};
 pub use jobs::Created;
@@ -33,6 +34,42 @@ use crate::core::{failure::Failure, record::Traffic};
 
 /// A request that should be answered at once is given up after this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// Waits for the head of an answer; an error answer is read and becomes a [`Failure`].
+async fn head(client: &Client, request: Request<Body>, within: Duration) -> Result<Response<Body>, Failure> {
+    let response = tokio::time::timeout(within, client.send(request))
+        .await
+        .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?
+        .map_err(|e| answer::failure(&e))?;
+    if response.status().is_client_error() || response.status().is_server_error() {
+        return Err(answer::refused(response).await);
+    }
+    Ok(response)
+}
+
+/// For `--verbose`: what was asked, and what came of it. Nothing of what was sent or received.
+fn told(method: &Method, uri: &str, answer: &Result<Response<Body>, Failure>, took: Duration) {
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    let (method, path) = (method.as_str(), uri::shown(uri));
+    let status = match answer {
+        Ok(response) => Some(response.status().as_u16()),
+        Err(failure) => failure.status().map(|status| status.code),
+    };
+    let failure = answer.as_ref().err().map(ToString::to_string);
+    let came = match (status, &failure) {
+        (Some(code), _) => code.to_string(),
+        (None, failure) => format!("no answer: {}", failure.as_deref().unwrap_or_default()),
+    };
+    tracing::debug!(
+        event = "request",
+        method,
+        path,
+        status = status.map(u64::from),
+        failure = failure.filter(|_| status.is_none()),
+        milliseconds,
+        "{method} {path}: {came} after {milliseconds} ms"
+    );
+}
 
 /// A connection to one namespace of one API server; cheap to clone.
 #[derive(Clone)]
@@ -102,25 +139,11 @@ impl Cluster {
             .body(Body::from(body))
             .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
         self.counted.sent(method, uri);
-        let answer = self.answer(client, request, within).await;
+        let began = Instant::now();
+        let answer = head(client, request, within).await;
+        told(method, uri, &answer, began.elapsed());
         self.counted.answered(method, uri, answer.as_ref().err());
         answer
-    }
-
-    async fn answer(
-        &self,
-        client: &Client,
-        request: Request<Body>,
-        within: Duration,
-    ) -> Result<Response<Body>, Failure> {
-        let response = tokio::time::timeout(within, client.send(request))
-            .await
-            .map_err(|_| Failure::Lost(format!("no answer within {}", crate::core::duration::show(within))))?
-            .map_err(|e| answer::failure(&e))?;
-        if response.status().is_client_error() || response.status().is_server_error() {
-            return Err(answer::refused(response).await);
-        }
-        Ok(response)
     }
 
     /// Sends a request and reads its whole answer.

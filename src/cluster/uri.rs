@@ -22,9 +22,47 @@ pub(super) fn encoded(text: &str) -> String {
         .collect()
 }
 
+/// Parameters whose values are shown: those that kjo sends itself.
+const SHOWN: [&str; 13] = [
+    "allowWatchBookmarks",
+    "container",
+    "fieldManager",
+    "fieldSelector",
+    "fieldValidation",
+    "follow",
+    "labelSelector",
+    "previous",
+    "resourceVersion",
+    "sinceTime",
+    "tailLines",
+    "timestamps",
+    "watch",
+];
+
+/// A path and its query for people. Values that could be anything are left out.
+pub(super) fn shown(uri: &str) -> String {
+    let Some((path, query)) = uri.split_once('?') else {
+        return uri.to_owned();
+    };
+    let pairs = query.split('&').map(|pair| match pair.split_once('=') {
+        Some((name, _)) if !SHOWN.contains(&name) => format!("{name}=…"),
+        Some(_) | None => pair.to_owned(),
+    });
+    format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn unknown_parameters_keep_their_values_to_themselves() {
+        assert_eq!(
+            shown("/api/v1/pods?watch=true&token=sesame"),
+            "/api/v1/pods?watch=true&token=…"
+        );
+        assert_eq!(shown("/api/v1/pods"), "/api/v1/pods");
+    }
 
     #[test]
     fn encodes_what_would_be_read_as_something_else() {

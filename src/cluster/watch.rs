@@ -55,7 +55,16 @@ impl Cluster {
         loop {
             let pause = match self.watch_once(path, selector, &mut resume, &list, &tell).await {
                 Once::Ended(end) => {
+                    let why = end.to_string();
                     let (pause, failure) = resume.after(end);
+                    let again_in_milliseconds = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
+                    tracing::debug!(
+                        event = "watch_ended",
+                        path,
+                        why,
+                        again_in_milliseconds,
+                        "the watch on {path} ended: {why}; again in {again_in_milliseconds} ms"
+                    );
                     if let Some(failure) = failure {
                         tell(Seen::Lost(failure));
                     }

@@ -90,8 +90,16 @@ impl Failure {
         match self {
             Self::Unreachable(_) | Self::Lost(_) => true,
             Self::Setup(_) => false,
-            Self::Answered(s) => s.code == 429 || s.code == 408 || s.code >= 500 || s.code == 401,
+            // A conflict that is no failed precondition is two writers meeting: one of them comes again.
+            Self::Answered(s) => matches!(s.code, 401 | 408 | 409 | 429) || s.code >= 500,
         }
+    }
+
+    /// The object does not have the UID that the request was bound to (apiserver, `Preconditions.Check`).
+    #[must_use]
+    pub fn is_precondition(&self) -> bool {
+        self.status()
+            .is_some_and(|s| s.code == 409 && s.message.contains("Precondition failed"))
     }
 
     /// What to do after this failure of a create request.
@@ -151,6 +159,18 @@ mod tests {
             message: message.into(),
             ..Status::default()
         }))
+    }
+
+    #[test]
+    fn a_conflict_is_another_job_only_if_the_uid_says_so() {
+        let uid = "Operation cannot be fulfilled on jobs.batch \"x\": Precondition failed: UID in precondition: a, UID in object meta: b";
+        assert!(answered(409, "Conflict", uid).is_precondition());
+        let busy = answered(
+            409,
+            "Conflict",
+            "the object has been modified; please apply your changes",
+        );
+        assert!(!busy.is_precondition() && busy.may_heal());
     }
 
     #[test]

@@ -21,6 +21,7 @@ pub mod main_container;
 pub mod notice;
 pub mod outcome;
 pub mod pod;
+pub mod progress;
 pub mod record;
 pub mod seek;
 pub mod size;

@@ -112,6 +112,8 @@ pub enum Notice {
         /// The condition's message.
         message: String,
     },
+    /// About the pods' steps.
+    Milestone(Milestone),
     /// About the logs.
     Log(LogNotice),
     /// Pods that came and went without kjo seeing them.
@@ -160,6 +162,41 @@ pub enum Notice {
     Failure(FailureReport),
     /// The closing line.
     Verdict(Verdict),
+}
+
+/// Steps of the pods that are told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Milestone {
+    /// The first pod has a node.
+    Scheduled {
+        /// The pod.
+        pod: String,
+        /// Its node.
+        node: String,
+    },
+    /// The first container has started.
+    Started {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
+    /// A container has started again.
+    Restarted {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// Which attempt this is; the first was 1.
+        attempt: u32,
+    },
+    /// A pod stands in for one that failed or was taken away.
+    Replaced {
+        /// The pod.
+        pod: String,
+        /// The one before.
+        before: String,
+    },
 }
 
 /// What is told of the containers' logs.

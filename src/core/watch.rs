@@ -24,6 +24,17 @@ pub enum End {
     Failed(Failure),
 }
 
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the server closed it"),
+            Self::Expired => f.write_str("its version is gone"),
+            Self::Silent => f.write_str("nothing came of it"),
+            Self::Failed(failure) => failure.fmt(f),
+        }
+    }
+}
+
 /// A watch that opens and breaks again without an event this often in a row does not work, whatever
 /// the heads of its answers say.
 const BROKEN: u32 = 2;

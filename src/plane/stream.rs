@@ -147,6 +147,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         match next {
             Next::Done(complete) => break complete,
             Next::Open { after, follow } => {
+                reopened(&source, &end, after);
                 log.giving_way(pause(&mut state, after)).await;
                 keep_open = follow;
             }
@@ -157,6 +158,20 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     }
     let complete = began(complete, &source, &log);
     log.close(complete).await;
+}
+
+/// For `--verbose`: why a log is opened again.
+fn reopened(source: &LogSource, why: &End, after: Duration) {
+    let (pod, container, why) = (source.pod.as_str(), source.container.as_str(), why.to_string());
+    let again_in_milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(
+        event = "log_reopened",
+        pod,
+        container,
+        why,
+        again_in_milliseconds,
+        "the log of pod/{pod} container {container} is opened again in {again_in_milliseconds} ms: {why}"
+    );
 }
 
 /// Since when a container has been known to have ended, and its log has brought nothing.

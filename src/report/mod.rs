@@ -3,26 +3,43 @@
 
 pub mod check;
 pub mod document;
+mod event;
+mod face;
 mod failure;
 mod ledger;
+mod line;
 mod place;
 mod redact;
 pub mod result;
 #[cfg(test)]
 #[path = "../../tests/support/schema.rs"]
 mod schema;
+mod screen;
 mod spool;
+mod status;
 mod text;
+mod trace;
 mod writer;
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, mpsc},
+    time::Duration,
+};
 
+use jiff::Timestamp;
 use serde_json::Value;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{sync::oneshot, time::Instant};
 
-pub use writer::{product, stdout};
+use self::{event::Facts, line::When, screen::Screen};
+use crate::{
+    core::{notice::Notice, progress::Progress},
+    plane::Piece,
+    spec::Refusal,
+};
 
-use crate::{core::notice::Notice, spec::Refusal};
+pub use event::{EVENTS, markdown_table};
+pub use face::{Face, Form, Volume};
+pub use writer::product;
 
 /// How long the end of a run waits for a stderr that nobody reads.
 const STDERR_WITHIN: Duration = Duration::from_millis(300);
@@ -31,44 +48,96 @@ const STDERR_WITHIN: Duration = Duration::from_millis(300);
 /// stops neither the logs nor a signal.
 #[derive(Debug)]
 pub struct Reporter {
-    lines: mpsc::UnboundedSender<Line>,
+    face: Face,
+    started: Instant,
+    lines: mpsc::Sender<Line>,
+    screen: Arc<Screen>,
 }
 
 #[derive(Debug)]
 enum Line {
     Text(String),
+    Show(Option<Progress>),
     Flush(oneshot::Sender<()>),
 }
 
 impl Reporter {
-    /// Writes to the process's stderr.
+    /// Writes to the process's stderr, with this face; `started` is the start of the program.
     #[must_use]
-    pub fn stderr() -> Self {
-        let (lines, queue) = mpsc::unbounded_channel();
-        writer::stderr(queue);
-        Self { lines }
+    pub fn stderr(face: Face, started: Instant) -> Self {
+        let (lines, queue) = mpsc::channel();
+        console::set_colors_enabled(face.color);
+        let screen = Arc::new(Screen::new(writer::own_stderr(), face.status_line, started));
+        writer::stderr(queue, Arc::clone(&screen));
+        if face.volume == Volume::Verbose {
+            trace::start(lines.clone(), face, started);
+        }
+        Self {
+            face,
+            started,
+            lines,
+            screen,
+        }
     }
 
     /// Gathers what is said, for tests.
     #[must_use]
     pub fn gathered() -> (Self, Gathered) {
-        let (lines, queue) = mpsc::unbounded_channel();
-        (Self { lines }, Gathered(queue))
+        let (lines, queue) = mpsc::channel();
+        let started = Instant::now();
+        let reporter = Self {
+            face: Face::default(),
+            started,
+            lines,
+            screen: Arc::new(Screen::new(None, false, started)),
+        };
+        (reporter, Gathered(queue))
+    }
+
+    /// Writes container bytes to the process's stdout; what it does not take at once is kept, up to so
+    /// many bytes in a file beside what memory holds.
+    pub fn stdout(&self, pieces: tokio::sync::mpsc::Receiver<Piece>, spooled: u64) {
+        writer::stdout(pieces, spooled, Arc::clone(&self.screen));
     }
 
     /// Tells the user.
     pub fn say(&self, notice: &Notice) {
-        self.line(&text::of(notice));
+        if let Notice::Verdict(_) = notice {
+            // The last word: nothing is under way any more.
+            self.send(Line::Show(None));
+        }
+        self.tell(&event::of(notice), &text::of(notice));
+    }
+
+    /// Shows where the run stands.
+    pub fn show(&self, progress: Progress) {
+        if self.face.status_line {
+            self.send(Line::Show(Some(progress)));
+        }
     }
 
     /// Tells the user that nothing was tried, and why.
     pub fn refuse(&self, refusal: &Refusal) {
-        self.line(&text::refusal(refusal));
+        let words = match self.face.form {
+            Form::Text => text::refusal(refusal),
+            // The excerpt is for the screen only, and JSON is for log files.
+            Form::Json => text::refusal(&Refusal {
+                excerpt: None,
+                ..refusal.clone()
+            }),
+        };
+        self.tell(&event::refused(), &words);
     }
 
-    fn line(&self, text: &str) {
+    fn tell(&self, facts: &Facts, words: &str) {
+        if self.face.takes(facts) {
+            self.send(Line::Text(line::of(self.face, facts, words, when(self.started))));
+        }
+    }
+
+    fn send(&self, line: Line) {
         // An error means that the writing end has gone with the process.
-        drop(self.lines.send(Line::Text(text::framed(text))));
+        drop(self.lines.send(line));
     }
 
     /// Waits until everything said is out, but not for ever.
@@ -91,9 +160,16 @@ pub fn json(document: &Value) -> std::io::Result<Vec<u8>> {
     Ok(text)
 }
 
+fn when(started: Instant) -> When {
+    When {
+        time: Timestamp::now(),
+        elapsed: started.elapsed(),
+    }
+}
+
 /// What a [`Reporter::gathered`] was told.
 #[derive(Debug)]
-pub struct Gathered(mpsc::UnboundedReceiver<Line>);
+pub struct Gathered(mpsc::Receiver<Line>);
 
 impl Gathered {
     /// All lines said since the last call.
@@ -102,6 +178,7 @@ impl Gathered {
         while let Ok(line) = self.0.try_recv() {
             match line {
                 Line::Text(line) => text.push_str(&line),
+                Line::Show(_) => {}
                 Line::Flush(done) => drop(done.send(())),
             }
         }

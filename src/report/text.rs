@@ -9,7 +9,7 @@ use crate::{
         diagnosis::{Cure, Diagnosis},
         duration, exit,
         log::{memory::Gap, stamp::Stamp},
-        notice::{LogNotice, Notice},
+        notice::{LogNotice, Milestone, Notice},
         outcome::{Outcome, Verdict},
     },
     spec::Refusal,
@@ -78,6 +78,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::EventsUnread(failure) => {
             format!("the Events could not be read: {failure}; going on without the cluster's warnings")
         }
+        Notice::Milestone(step) => of_steps(step),
         Notice::Log(notice) => of_logs(notice),
         Notice::ConnectionLost { failure, budget } if failure.is(403) => format!(
             "the Job may not be read any more: {failure}; it runs on, trying again for {}\n\
@@ -124,6 +125,19 @@ pub(super) fn of(notice: &Notice) -> String {
         } => kept(job, namespace, *pods, *ttl_seconds),
         Notice::Failure(report) => failure::of(report),
         Notice::Verdict(verdict) => self::verdict(verdict),
+    }
+}
+
+fn of_steps(step: &Milestone) -> String {
+    match step {
+        Milestone::Scheduled { pod, node } => format!("pod/{pod} is scheduled on node {node}"),
+        Milestone::Started { pod, container } => format!("pod/{pod} container {container} has started"),
+        Milestone::Restarted {
+            pod,
+            container,
+            attempt,
+        } => format!("pod/{pod} container {container} has started again: attempt {attempt}"),
+        Milestone::Replaced { pod, before } => format!("pod/{pod} is a further attempt, after pod/{before}"),
     }
 }
 
@@ -229,4 +243,4 @@ fn between(gap: &Gap) -> String {
 
 #[cfg(test)]
 #[path = "text_tests.rs"]
-mod tests;
+pub(super) mod tests;

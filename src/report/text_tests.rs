@@ -5,8 +5,10 @@ use std::time::Duration;
 use super::*;
 use crate::core::{
     diagnosis::Category,
+    event::EventView,
     failure::{Failure, Status},
     outcome::Signal,
+    record::{FailedAttempt, FailureReport},
 };
 
 fn gap() -> Gap {
@@ -35,9 +37,9 @@ fn stalled(category: Category, cure: Cure, nothing_runs: bool) -> Notice {
     }
 }
 
-#[test]
+/// One of each, and more where the words differ.
 #[expect(clippy::too_many_lines, reason = "one of each, in one sitting")]
-fn every_notice() {
+pub(crate) fn notices() -> Vec<Notice> {
     let lost = || Failure::Lost("connection reset by peer".into());
     let (pod, container) = (|| "etl-x-abcde".to_owned(), || "main".to_owned());
     let job = || "etl-x".to_owned();
@@ -48,7 +50,7 @@ fn every_notice() {
                 .with_hint(Some("do that".into())),
         )
     };
-    let notices = [
+    vec![
         Notice::Target {
             server: "https://127.0.0.1:6443".into(),
             namespace: "team".into(),
@@ -190,8 +192,53 @@ fn every_notice() {
         verdict(Outcome::Unknown, None),
         verdict(Outcome::Interrupted(Signal::Interrupt), None),
         verdict(Outcome::Refused, None),
-    ];
-    let said: String = notices.iter().map(|n| framed(&of(n))).collect();
+        Notice::Sandbox { user: "ada".into() },
+        Notice::Milestone(Milestone::Scheduled {
+            pod: pod(),
+            node: "node-7".into(),
+        }),
+        Notice::Milestone(Milestone::Started {
+            pod: pod(),
+            container: container(),
+        }),
+        Notice::Milestone(Milestone::Restarted {
+            pod: pod(),
+            container: container(),
+            attempt: 2,
+        }),
+        Notice::Milestone(Milestone::Replaced {
+            pod: pod(),
+            before: "etl-x-first".into(),
+        }),
+        Notice::Log(LogNotice::Ledger(Vec::new())),
+        Notice::Failure(FailureReport {
+            failed: vec![FailedAttempt {
+                pod: pod(),
+                node: "node-7".into(),
+                container: container(),
+                attempt: 2,
+                exit_code: 137,
+                signal: Some(9),
+                reason: "OOMKilled".into(),
+                seconds: Some(61),
+            }],
+            limit: Some("backoffLimit: 1".into()),
+            warnings: vec![EventView {
+                kind: "pod".into(),
+                name: pod(),
+                reason: "BackOff".into(),
+                message: "Back-off restarting failed container".into(),
+                warning: true,
+                count: 7,
+                ..EventView::default()
+            }],
+        }),
+    ]
+}
+
+#[test]
+fn every_notice() {
+    let said: String = notices().iter().map(|n| framed(&of(n))).collect();
     insta::assert_snapshot!(said);
 }
 

@@ -5,21 +5,21 @@ use std::{
     fs::File,
     io::{ErrorKind, Write},
     os::fd::{AsFd, BorrowedFd},
-    sync::{Arc, Condvar, Mutex, PoisonError},
+    sync::{Arc, Condvar, Mutex, PoisonError, mpsc::RecvTimeoutError},
     time::Duration,
 };
 
 use tokio::sync::mpsc;
 
-use super::{Line, spool::Spool};
+use super::{Line, screen::Screen, spool::Spool};
 use crate::plane::{Piece, Written};
 
 /// How long to wait for a full pipe that does not block.
 const FULL_FOR: Duration = Duration::from_millis(5);
 
-/// Writes container bytes to the process's stdout; what it does not take at once is kept, up to so many
-/// bytes in a file beside what memory holds.
-pub fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64) {
+/// Writes container bytes to the process's stdout, with no status line in their way; what it does not take
+/// at once is kept, up to so many bytes in a file beside what memory holds.
+pub(super) fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64, screen: Arc<Screen>) {
     let stdout = std::io::stdout();
     let file = own(stdout.as_fd());
     let way = Arc::new(Way {
@@ -33,7 +33,8 @@ pub fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64) {
     });
     if let Ok(file) = file {
         let way = Arc::clone(&way);
-        std::thread::spawn(move || way.write(file));
+        screen.with_stdout(&file);
+        std::thread::spawn(move || way.write(file, &screen));
     } else {
         way.spool.discard();
     }
@@ -59,10 +60,14 @@ struct Way {
 }
 
 impl Way {
-    fn write(&self, mut file: File) {
+    fn write(&self, mut file: File, screen: &Screen) {
         let mut out = 0;
         while let Some(piece) = self.spool.take() {
-            let result = piece.and_then(|bytes| write_all(&mut file, &bytes).map(|()| bytes.len()));
+            let result = piece.and_then(|bytes| {
+                screen
+                    .stdout(&bytes, || write_all(&mut file, &bytes))
+                    .map(|()| bytes.len())
+            });
             let how = match result {
                 Ok(len) => {
                     out += len as u64;
@@ -109,28 +114,38 @@ pub fn product(bytes: &[u8]) -> std::io::Result<()> {
     }
 }
 
-/// Writes kjo's own lines to the process's stderr.
-pub(super) fn stderr(mut lines: mpsc::UnboundedReceiver<Line>) {
-    let stderr = std::io::stderr();
-    let file = own(stderr.as_fd());
+/// Writes kjo's own lines, and the status line below them.
+pub(super) fn stderr(lines: std::sync::mpsc::Receiver<Line>, screen: Arc<Screen>) {
     std::thread::spawn(move || {
-        while let Some(line) = lines.blocking_recv() {
+        loop {
+            let line = match screen.due() {
+                Some(due) => lines.recv_timeout(due),
+                None => lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
             match line {
-                Line::Text(text) => {
-                    if let Ok(mut file) = file.as_ref() {
-                        // Where stderr is closed there is nobody left to tell.
-                        drop(write_all(&mut file, text.as_bytes()));
-                    }
+                Ok(Line::Text(text)) => screen.say(&text),
+                Ok(Line::Show(progress)) => screen.show(progress),
+                Ok(Line::Flush(done)) => {
+                    screen.show(None);
+                    // Nobody waits any more where the run was cut short.
+                    done.send(()).unwrap_or_default();
                 }
-                Line::Flush(done) => drop(done.send(())),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return screen.show(None),
             }
+            screen.draw();
         }
     });
 }
 
+/// The process's stderr; none where it is closed.
+pub(super) fn own_stderr() -> Option<File> {
+    own(std::io::stderr().as_fd()).ok()
+}
+
 /// Writes all of it, also where the other end is set not to block: the flag belongs to the pipe, and
 /// whoever shares it (node, ssh) may have set it.
-fn write_all(file: &mut impl Write, mut bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_all(file: &mut impl Write, mut bytes: &[u8]) -> std::io::Result<()> {
     while !bytes.is_empty() {
         match file.write(bytes) {
             Ok(0) => return Err(ErrorKind::WriteZero.into()),

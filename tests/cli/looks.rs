@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     closed_port,
     scripted::{refusal, served},
-    support::{Done, Kjo, result},
+    support::{Done, Kjo, result, without_times},
     with_kubeconfig, without_ports,
 };
 
@@ -201,7 +201,7 @@ fn status_where_little_is_allowed() {
     });
     let document = result(&done.stdout);
     assert_eq!((done.code, &document["exit_code"]), (0, &json!(123)));
-    insta::assert_snapshot!(without_ports(&done.stderr));
+    insta::assert_snapshot!(without_times(&without_ports(&done.stderr)));
 }
 
 #[test]
@@ -235,5 +235,5 @@ fn status_that_cannot_be_had() {
         .env("KUBECONFIG", "k");
     let done = kjo.run();
     done.expect(121, "");
-    insta::assert_snapshot!(without_ports(&done.stderr));
+    insta::assert_snapshot!(without_times(&without_ports(&done.stderr)));
 }

@@ -3,14 +3,18 @@
 
 mod looks;
 #[cfg(feature = "sandbox")]
+mod messages;
+#[cfg(feature = "sandbox")]
 mod sandbox;
 mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
+#[cfg(feature = "sandbox")]
+mod terminal;
 
 use std::net::TcpListener;
 
-use support::{Done, Kjo};
+use support::{Done, Kjo, without_times};
 
 const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: etl\n";
 const KUBECONFIG: &str = "
@@ -143,7 +147,7 @@ fn a_server_out_of_reach_is_122_and_leaves_a_result() {
     let running = kjo.start();
     let (done, result) = finish(running);
     done.expect(122, "");
-    let said = without_ports(&done.stderr);
+    let said = without_times(&without_ports(&done.stderr));
     insta::assert_snapshot!(said);
     assert_eq!(result["outcome"], "start_failed");
     assert_eq!(

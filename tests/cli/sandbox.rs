@@ -11,11 +11,11 @@ use serde_json::json;
 
 use crate::{
     refused,
-    support::{Kjo, Running, eventually},
+    support::{Kjo, Running, by_words, eventually, without_times},
 };
 
 /// `kjo run --sandbox …` with a folder of its own for temporary files.
-fn sandbox(args: &[&str]) -> (Kjo, tempfile::TempDir) {
+pub(crate) fn sandbox(args: &[&str]) -> (Kjo, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
     let kjo = Kjo::new(["run", "--sandbox", "--run-id", "cli"])
         .args(args.iter().copied())
@@ -23,7 +23,7 @@ fn sandbox(args: &[&str]) -> (Kjo, tempfile::TempDir) {
     (kjo, folder)
 }
 
-fn script(text: &str) -> (Kjo, tempfile::TempDir) {
+pub(crate) fn script(text: &str) -> (Kjo, tempfile::TempDir) {
     sandbox(&["--image", "busybox", "--", "sh", "-c", text])
 }
 
@@ -59,21 +59,24 @@ fn the_first_command_of_the_readme() {
     let (kjo, folder) = sandbox(&["-f", &manifest("hello.yaml")]);
     let done = kjo.run();
     done.expect(0, "hello from a Job\n");
-    let user = nix_user();
-    let said = done.stderr.replace(&format!("as user {user},"), "as user USER,");
-    let said: String = said
-        .lines()
-        .map(|line| {
-            let words = line.split(' ').map(|word| match word {
-                _ if word.starts_with("https://127.0.0.1:") => "https://127.0.0.1:PORT",
-                _ if word.starts_with("pod/") => "pod/POD",
-                _ => word,
-            });
-            words.collect::<Vec<_>>().join(" ") + "\n"
-        })
-        .collect();
+    let said = steady(&done.stderr);
     insta::assert_snapshot!(said);
     nothing_left(folder.path(), "hello from a Job");
+}
+
+/// What differs from run to run is replaced: user, port, names of pods, times, and whether the end of a log
+/// was seen before its container's.
+pub(crate) fn steady(said: &str) -> String {
+    let user = nix_user();
+    let said = said
+        .replace(&format!("as user {user},"), "as user USER,")
+        .replace(", 1 reconnect", "");
+    let said = by_words(&said, |word| match word {
+        _ if word.starts_with("https://127.0.0.1:") => Some("https://127.0.0.1:PORT"),
+        _ if word.starts_with("pod/") => Some("pod/POD"),
+        _ => None,
+    });
+    without_times(&said)
 }
 
 fn nix_user() -> String {

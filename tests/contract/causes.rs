@@ -10,10 +10,11 @@ use crate::{
     backend::{BACKEND, kubectl, real},
     namespace::Namespace,
     outcome::job,
-    support::{Done, Running, eventually},
+    support::{Done, Running, eventually, without_times},
 };
 
-/// What was said, less what differs from run to run: names of namespaces, pods and servers, lengths of time.
+/// What was said, less what differs from run to run: names of namespaces, pods and servers, lengths of time;
+/// and less the steps of pods that begin in the ordinary way.
 fn words(ns: &Namespace, done: &Done) -> String {
     let stable = |word: &str| {
         let core = word.trim_matches(|c: char| !c.is_alphanumeric());
@@ -34,7 +35,9 @@ fn words(ns: &Namespace, done: &Done) -> String {
         }
     };
     let text = done.stderr.replace(&ns.name, "NAMESPACE");
-    let lines = text.lines().map(|line| {
+    let text = without_times(&text).replace("kjo: [TIME] ", "kjo: ");
+    let steps = |line: &&str| line.contains(" is scheduled on node ") || line.ends_with(" has started");
+    let lines = text.lines().filter(|line| !steps(line)).map(|line| {
         let line = line.split(" on https://").next().unwrap_or_default();
         let line = line.split(" after ").next().unwrap_or_default();
         let words: Vec<String> = line.split(' ').map(stable).collect();

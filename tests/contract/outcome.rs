@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     namespace::Namespace,
-    support::{Done, result},
+    support::{Done, result, without_times},
 };
 
 /// A Job that runs this shell script in one container.
@@ -219,11 +219,13 @@ fn what_happens_is_told_in_these_words() {
     done.expect(7, "");
     insta::assert_snapshot!(said(&ns, &done), @r"
     kjo: using namespace NAMESPACE on SERVER
-    kjo: created job/busybox-fc9qfrsj
-    kjo: pod/POD container main exited with 7
+    kjo: [TIME] created job/busybox-fc9qfrsj
+    kjo: [TIME] pod/POD is scheduled on node NODE
+    kjo: [TIME] pod/POD container main has started
+    kjo: [TIME] pod/POD container main exited with 7
     kjo: log of pod/POD container main: 0 lines, 0 bytes, complete
-    kjo: kept job/busybox-fc9qfrsj and its pod for 3d; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
-    kjo: job/busybox-fc9qfrsj failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
+    kjo: [TIME] kept job/busybox-fc9qfrsj and its pod for 3d; see it with 'kubectl describe job busybox-fc9qfrsj -n NAMESPACE'
+    kjo: [TIME] job/busybox-fc9qfrsj failed: BackoffLimitExceeded: Job has reached the specified backoff limit; container main of pod/POD exited with 7 (exit code 7)
     ");
 }
 
@@ -238,8 +240,14 @@ pub(crate) fn said(ns: &Namespace, done: &Done) -> String {
         .nth(1)
         .and_then(|rest| rest.lines().next())
         .map(str::to_owned);
-    match server {
-        Some(server) => text.replace(&server, "SERVER"),
-        None => text,
+    if let Some(server) = server {
+        text = text.replace(&server, "SERVER");
     }
+    // Whether a log's stream ended before its container was known to have is the nodes' affair.
+    let text = text.replace(", 1 reconnect", "");
+    let line = |line: &str| match line.split_once(" is scheduled on node ") {
+        Some((pod, _)) => format!("{pod} is scheduled on node NODE\n"),
+        None => format!("{line}\n"),
+    };
+    without_times(&text.lines().map(line).collect::<String>())
 }

@@ -11,7 +11,7 @@ use crate::{
     backend::{own_cluster, script},
     namespace::Namespace,
     outcome::job,
-    support::{Done, Kjo, eventually, result},
+    support::{Done, Kjo, eventually, result, without_times},
 };
 
 /// A user with every permission but these, in a namespace of its own.
@@ -75,7 +75,7 @@ impl Limited {
 
     /// What is said about permissions, less the names that differ from run to run.
     fn denials(&self, done: &Done) -> Vec<String> {
-        let said = done.stderr.replace(&self.ns.name, "NAMESPACE");
+        let said = without_times(&done.stderr).replace(&self.ns.name, "NAMESPACE");
         let mut lines = said.lines().peekable();
         let mut denials = Vec::new();
         while let Some(line) = lines.next() {

@@ -9,7 +9,7 @@ use crate::{
     backend::BACKEND,
     namespace::Namespace,
     outcome::job,
-    support::{Done, Kjo, Running, result},
+    support::{Done, Kjo, Running, result, without_times},
 };
 
 impl Namespace {
@@ -123,10 +123,11 @@ fn killed_with_9_it_leaves_a_whole_result_whose_outcome_is_open() {
 fn a_job_that_is_not_there() {
     let ns = Namespace::new();
     let Done { code, stdout, stderr } = ns.kjo("status", "nowhere").run();
+    let stderr = without_times(&stderr);
     assert_eq!((code, stdout.as_slice()), (125, &b""[..]));
     assert!(
         stderr.ends_with(&format!(
-            "kjo: error: there is no job/nowhere in namespace {0} (exit code 125)\n\
+            "kjo: [TIME] error: there is no job/nowhere in namespace {0} (exit code 125)\n\
              kjo: hint: see which there are with 'kubectl get jobs -n {0}'\n",
             ns.name
         )),

@@ -64,6 +64,37 @@ impl Kjo {
         self
     }
 
+    /// An argument before all others but the command's name: behind `--` it would be the container's.
+    pub(crate) fn arg_first(mut self, arg: &str) -> Self {
+        let mut command = Command::new(self.command.get_program());
+        let args: Vec<OsString> = self.command.get_args().map(ToOwned::to_owned).collect();
+        // `env --default-signal kjo run`.
+        let (before, after) = args.split_at(3);
+        command.args(before).arg(arg).args(after).env_clear();
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.home.path());
+        self.command = command;
+        self
+    }
+
+    /// Starts it on terminals or files of the caller's: stdout and stderr.
+    pub(crate) fn start_on(mut self, stdout: impl Into<Stdio>, stderr: impl Into<Stdio>) -> Running {
+        let child = self
+            .command
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(stderr)
+            .spawn()
+            .expect("kjo starts");
+        // The caller's ends of the terminals go with the command.
+        drop(self.command);
+        Running {
+            child,
+            stderr: None,
+            home: self.home,
+        }
+    }
+
     pub(crate) fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Self {
         self.command.args(args.into_iter().map(Into::into));
         self
@@ -152,7 +183,8 @@ impl Running {
     /// Waits for its end: exit code and stderr.
     pub(crate) fn wait(&mut self, within: Duration) -> (i32, String) {
         let status = self.status(within);
-        let stderr = self.stderr.take().expect("waited once").join().expect("stderr");
+        let stderr = self.stderr.take().map(|stderr| stderr.join().expect("stderr"));
+        let stderr = stderr.unwrap_or_default();
         let Some(code) = status.and_then(|s| s.code()) else {
             panic!("kjo did not end by itself within {within:?}; stderr:\n{stderr}");
         };
@@ -206,6 +238,24 @@ pub(crate) fn result(text: impl AsRef<[u8]>) -> serde_json::Value {
     let document = serde_json::from_slice(text.as_ref()).expect("JSON");
     schema::expect_valid(&document);
     document
+}
+
+/// Times differ from run to run.
+pub(crate) fn without_times(text: &str) -> String {
+    let is_time = |word: &str| {
+        let clock = word.strip_prefix('[').and_then(|word| word.strip_suffix(']'));
+        clock.is_some_and(|clock| clock.contains(':') && clock.chars().all(|c| c == ':' || c.is_ascii_digit()))
+    };
+    by_words(text, |word| is_time(word).then_some("[TIME]"))
+}
+
+/// Puts these words in the place of others.
+pub(crate) fn by_words(text: &str, instead: impl Fn(&str) -> Option<&'static str>) -> String {
+    let line = |line: &str| {
+        let words: Vec<&str> = line.split(' ').map(|word| instead(word).unwrap_or(word)).collect();
+        words.join(" ") + "\n"
+    };
+    text.lines().map(line).collect()
 }
 
 impl Done {

@@ -8,7 +8,7 @@ pub(super) fn of(job: &JobView, seen: &Seen<'_>) -> Diagnosis {
     // What kept an earlier pod from being made has passed.
     let event = newest(seen.events, &job.uid, &["FailedCreate"]).filter(|event| event.last >= seen.last_end);
     let Some(event) = event else {
-        return silent(job, seen.over);
+        return silent(job, seen.failed);
     };
     let words = event.message.strip_prefix("Error creating: ").unwrap_or(&event.message);
     let (category, cure, hint) = judged(words);
@@ -22,11 +22,11 @@ pub(super) fn of(job: &JobView, seen: &Seen<'_>) -> Diagnosis {
     }
 }
 
-fn silent(job: &JobView, over: usize) -> Diagnosis {
-    let (category, words, hint, cure) = if over > 0 {
-        let attempts = match over {
-            1 => "one attempt has ended".to_owned(),
-            n => format!("{n} attempts have ended"),
+fn silent(job: &JobView, failed: usize) -> Diagnosis {
+    let (category, words, hint, cure) = if failed > 0 {
+        let attempts = match failed {
+            1 => "one attempt has failed".to_owned(),
+            n => format!("{n} attempts have failed"),
         };
         (
             Category::BackOff,

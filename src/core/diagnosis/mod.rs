@@ -195,8 +195,8 @@ impl Diagnosis {
 pub struct Seen<'a> {
     /// Events of the Job and of pods that were looked at.
     pub events: &'a [EventView],
-    /// Pods that have ended or gone.
-    pub over: usize,
+    /// Pods that failed.
+    pub failed: usize,
     /// When the last container of them ended.
     pub last_end: Option<Timestamp>,
 }

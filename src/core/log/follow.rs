@@ -56,6 +56,18 @@ pub enum End {
     Stranger,
 }
 
+impl std::fmt::Display for End {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Eof => f.write_str("the server closed it, which proves no end"),
+            Self::Silent => f.write_str("nothing came of it"),
+            Self::Failed(failure) => failure.fmt(f),
+            Self::Vain => f.write_str("it ended without what is known to be there"),
+            Self::Stranger => f.write_str("it brought the log of another attempt"),
+        }
+    }
+}
+
 /// What the pod's status says of the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Life {

@@ -89,6 +89,11 @@ enum Removal {
 }
 
 impl Ending {
+    /// A delete request is under way.
+    pub(super) fn deleting(&self) -> bool {
+        matches!(self.removal, Removal::Asked { .. })
+    }
+
     pub(super) fn due(&self, pods: &Pods) -> Option<(Duration, &'static str)> {
         let drain = match self.step {
             // The logs are over by then.

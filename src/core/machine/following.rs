@@ -57,6 +57,11 @@ struct Missing {
 }
 
 impl Following {
+    /// The API server does not answer now.
+    pub(super) fn out_of_reach(&self) -> bool {
+        self.outage.is_some()
+    }
+
     pub(super) fn new(now: Duration) -> Self {
         Self {
             starting: Starting::new(now),
@@ -67,6 +72,11 @@ impl Following {
             main_alone: None,
             missing: None,
         }
+    }
+
+    /// The Job, or its pods, cannot be seen at present.
+    pub(super) fn out_of_sight(&self) -> bool {
+        self.outage.is_some()
     }
 
     pub(super) fn due(&self, plan: &Plan) -> Option<(Duration, &'static str)> {
@@ -304,6 +314,8 @@ impl Machine {
                 logs.gap(stream);
                 Notice::Log(LogNotice::Gap { pod, container, gap })
             }
+            // Each try may bring the same words.
+            LogNews::Kubelet(text) if !logs.hears(stream, &text) => return Vec::new(),
             LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),
             LogNews::Denied(_) if !logs.denied() => return Vec::new(),
             LogNews::Denied(failure) => Notice::Log(LogNotice::Denied {

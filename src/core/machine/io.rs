@@ -14,6 +14,7 @@ use crate::core::{
     notice::Notice,
     outcome::{Signal, Verdict},
     pod::PodView,
+    progress::Progress,
     record::PodRecord,
 };
 
@@ -168,6 +169,8 @@ pub enum Action {
     Record(Box<JobView>),
     /// Tell the user.
     Say(Notice),
+    /// Where the run stands now, for a status line.
+    Show(Progress),
     /// The run is over.
     Finish(Box<Ended>),
 }

@@ -216,3 +216,15 @@ fn only_what_had_started_before_attaching_is_read_in_part() {
         assert_eq!(starts, expected);
     }
 }
+
+#[test]
+fn what_the_kubelet_says_again_and_again_is_told_once() {
+    let mut run = Run::streaming(plan());
+    for text in ["too many open files", "too many open files", "no such container"] {
+        run.input(Input::Log(StreamId(0), LogNews::Kubelet(text.into())));
+    }
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::Log(LogNotice::Kubelet { .. })))),
+        2
+    );
+}

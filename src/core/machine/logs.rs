@@ -49,6 +49,8 @@ struct Stream {
     /// Its bytes wait for whoever reads stdout.
     blocked: bool,
     counts: Counts,
+    /// The kubelet's last words in its stead.
+    heard: Option<String>,
     gaps: u32,
     /// Its container ended, and not with 0: it is read before others.
     failed: bool,
@@ -169,6 +171,7 @@ impl Logs {
             skipped,
             blocked: false,
             counts: Counts::default(),
+            heard: None,
             gaps: 0,
             failed,
         };
@@ -258,6 +261,12 @@ impl Logs {
         !std::mem::replace(&mut self.told.denied, true)
     }
 
+    /// The kubelet has spoken in a log's stead. True if it had not said this before.
+    pub(super) fn hears(&mut self, stream: StreamId, text: &str) -> bool {
+        let stream = self.streams.get_mut(&stream);
+        stream.is_some_and(|stream| stream.heard.replace(text.to_owned()).as_deref() != Some(text))
+    }
+
     /// A log waits for whoever reads stdout, or no longer does.
     pub(super) fn set_blocked(&mut self, stream: StreamId, blocked: bool) {
         if let Some(stream) = self.streams.get_mut(&stream) {
@@ -275,6 +284,11 @@ impl Logs {
         self.streams
             .get(&stream)
             .map_or_else(Default::default, |s| (s.source.pod.clone(), s.source.container.clone()))
+    }
+
+    /// Whole lines that were read of all logs.
+    pub(super) fn lines(&self) -> u64 {
+        self.streams.values().map(|s| s.counts.lines).sum()
     }
 
     /// Every log is read to its end.

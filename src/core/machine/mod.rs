@@ -22,7 +22,9 @@ mod io;
 mod logs;
 pub mod look;
 mod main_container;
+mod milestones;
 mod pods;
+mod showing;
 mod starting;
 
 use std::time::Duration;
@@ -32,13 +34,16 @@ pub use io::{
     Seen, StreamId, Task,
 };
 
-use self::{attaching::Attaching, creating::Creating, ending::Ending, following::Following, pods::Pods};
+use self::{
+    attaching::Attaching, creating::Creating, ending::Ending, following::Following, milestones::Milestones, pods::Pods,
+};
 use super::{
     backoff::Jitter,
     event::EventView,
     job::JobView,
     notice::Notice,
     outcome::{Outcome, Signal, Verdict},
+    progress::Progress,
 };
 
 /// From the first signal to the exit: the contract says 4 s, this leaves the process time to go.
@@ -62,6 +67,9 @@ pub struct Machine {
     leaving: bool,
     /// See [`Ended::warnings`].
     warnings: Vec<EventView>,
+    milestones: Milestones,
+    /// What was shown last.
+    shown: Option<Progress>,
 }
 
 #[derive(Debug)]
@@ -88,7 +96,7 @@ impl Machine {
                 (Stage::Attaching(attaching), Action::ReadJob)
             }
         };
-        let machine = Self {
+        let mut machine = Self {
             pods: Pods::new(plan.logs.clone()),
             plan,
             jitter,
@@ -97,8 +105,11 @@ impl Machine {
             stopped: None,
             leaving: false,
             warnings: Vec::new(),
+            milestones: Milestones::default(),
+            shown: None,
         };
-        (machine, vec![first])
+        let actions = std::iter::once(first).chain(machine.show()).collect();
+        (machine, actions)
     }
 
     /// When [`Input::Due`] is wanted, and for what: the reason is for logs and tests.
@@ -122,6 +133,13 @@ impl Machine {
 
     /// Takes what has happened at `now` and says what to do, in this order.
     pub fn handle(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        let mut actions = self.milestones_in(&input);
+        actions.extend(self.react(input, now));
+        actions.extend(self.show());
+        actions
+    }
+
+    fn react(&mut self, input: Input, now: Duration) -> Vec<Action> {
         if let Input::Signal(signal) = input {
             return self.signalled(signal, now);
         }

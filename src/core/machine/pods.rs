@@ -101,6 +101,12 @@ impl Pods {
             .count()
     }
 
+    /// Pods that failed.
+    pub(super) fn failed_pods(&self) -> usize {
+        let pods = self.tracked.values().map(|t| &t.evidence.pod);
+        pods.filter(|pod| pod.phase == Phase::Failed).count()
+    }
+
     /// Names of pods that exist and have not ended.
     pub(super) fn unfinished(&self) -> Vec<String> {
         self.alive().filter(|p| !p.finished()).map(|p| p.name.clone()).collect()

@@ -304,3 +304,16 @@ fn a_job_that_was_deleted_with_its_end_on_it_has_that_end() {
         .input(Input::Deleted(Ok(Deletion::Gone)));
     assert_eq!(run.code(), 0);
 }
+
+#[test]
+fn what_nobody_can_see_is_no_reason() {
+    let mut run = begun(plan());
+    run.pass(1)
+        .input(Input::Job(Seen::Lost(Failure::Unreachable("refused".into()))))
+        .pass(800);
+    assert_eq!((told(&run), looks(&run)), (vec![], 0));
+    run.input(Input::Job(Seen::Back)).pass(7);
+    assert_eq!(looks(&run), 0, "it begins anew");
+    run.pass(1);
+    assert_eq!(looks(&run), 1);
+}

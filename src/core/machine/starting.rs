@@ -54,6 +54,8 @@ pub(super) struct Starting {
     /// Of the objects that were looked at.
     events: Vec<EventView>,
     events_denied: bool,
+    /// Nobody could see it until now.
+    hidden: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +80,7 @@ impl Starting {
             look: Look::No,
             events: Vec::new(),
             events_denied: false,
+            hidden: false,
         }
     }
 
@@ -127,6 +130,9 @@ impl Starting {
     }
 
     fn still(&mut self, runs: bool, now: Duration) {
+        if std::mem::take(&mut self.hidden) {
+            self.still = None;
+        }
         if runs {
             self.ran = true;
             self.still = None;
@@ -134,6 +140,17 @@ impl Starting {
             self.look = Look::No;
         } else if self.still.is_none() {
             self.still = Some(now);
+        }
+    }
+
+    /// The API server is out of reach: clocks stand still, and silence means nothing.
+    fn out_of_sight(&mut self, now: Duration) {
+        self.scheduling.run(false, now);
+        self.running_up.run(false, now);
+        self.hidden = true;
+        self.trouble = None;
+        if self.look != Look::Asked {
+            self.look = Look::No;
         }
     }
 
@@ -172,17 +189,21 @@ impl Machine {
         let Some(job) = self.job.clone() else { return Vec::new() };
         let (runs, ran) = (self.pods.any_runs(), self.pods.any_ran());
         let scheduled = self.pods.alive().any(|pod| !pod.node.is_empty());
-        let (over, last_end) = (self.pods.over(), self.pods.last_end());
+        let (failed, last_end) = (self.pods.failed_pods(), self.pods.last_end());
         let Stage::Following(following) = &mut self.stage else {
             return Vec::new();
         };
+        if following.out_of_sight() {
+            // What nobody can see is no reason, and what it takes is the outage budget's.
+            following.starting.out_of_sight(now);
+            return Vec::new();
+        }
         let starting = &mut following.starting;
         starting.still(runs, now);
         starting.ran |= ran;
         let seen = diagnosis::Seen {
             events: &starting.events,
-            // What was taken away before it ran was no attempt.
-            over: if starting.ran { over } else { 0 },
+            failed,
             last_end,
         };
         let found = diagnosis::of(&job, self.pods.alive(), &seen)

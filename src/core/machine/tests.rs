@@ -148,16 +148,20 @@ struct Run {
     machine: Machine,
     now: Duration,
     log: Vec<Action>,
+    shown: Vec<Progress>,
 }
 
 impl Run {
     fn new(plan: Plan) -> Self {
-        let (machine, log) = Machine::start(plan, Duration::ZERO);
-        Self {
+        let (machine, first) = Machine::start(plan, Duration::ZERO);
+        let mut run = Self {
             machine,
             now: Duration::ZERO,
-            log,
-        }
+            log: Vec::new(),
+            shown: Vec::new(),
+        };
+        run.take(first);
+        run
     }
 
     /// A run whose Job exists and has one running pod.
@@ -170,8 +174,21 @@ impl Run {
 
     fn input(&mut self, input: Input) -> &mut Self {
         let actions = self.machine.handle(input, self.now);
-        self.log.extend(actions);
+        self.take(actions);
         self
+    }
+
+    /// What is only shown is kept apart: it decides nothing.
+    fn take(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            match action {
+                Action::Show(progress) => {
+                    assert!(self.ended().is_none(), "shown after the end");
+                    self.shown.push(progress);
+                }
+                _ => self.log.push(action),
+            }
+        }
     }
 
     /// Lets time pass up to the machine's own next date.
@@ -548,6 +565,9 @@ fn the_log_of_a_lost_node_is_not_waited_for() {
 
 #[path = "scenes.rs"]
 mod scenes;
+
+#[path = "milestone_scenes.rs"]
+mod milestone_scenes;
 
 #[path = "log_scenes.rs"]
 mod log_scenes;
