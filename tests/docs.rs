@@ -43,6 +43,35 @@ fn held(name: &str, begin: &str, end: &str, expected: &str) {
     assert_eq!(table, expected, "run KJO_UPDATE_DOCS=1 cargo test --test docs");
 }
 
+/// What `kjo check` asks for is what the Role of the manifests grants.
+#[test]
+fn the_role_grants_what_is_checked() {
+    let role: serde_json::Value = serde_saphyr::from_str(&file("manifests/rbac.yaml")).expect("YAML");
+    let words = |value: &serde_json::Value| -> Vec<String> {
+        let list = value.as_array().expect("a list");
+        list.iter()
+            .map(|word| word.as_str().expect("a word").to_owned())
+            .collect()
+    };
+    let mut granted: Vec<String> = Vec::new();
+    for rule in role["rules"].as_array().expect("rules") {
+        for (group, resource) in words(&rule["apiGroups"]).iter().zip(words(&rule["resources"])) {
+            granted.extend(
+                words(&rule["verbs"])
+                    .iter()
+                    .map(|verb| format!("{verb} {resource} {group}")),
+            );
+        }
+    }
+    let asked = kjo::core::access::ALL
+        .iter()
+        .map(|p| format!("{} {} {}", p.verb, p.resource, p.group));
+    let mut asked: Vec<String> = asked.collect();
+    granted.sort();
+    asked.sort();
+    assert_eq!(granted, asked);
+}
+
 /// Every reason that kjo can give for a Job that does not run is explained.
 #[test]
 fn every_reason_is_explained() {

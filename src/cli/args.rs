@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::{attach::AttachArgs, log_flags::LogArgs, messages::MessageArgs};
+use super::{attach::AttachArgs, check::CheckArgs, log_flags::LogArgs, messages::MessageArgs, status::StatusArgs};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -29,11 +29,30 @@ pub enum Command {
     /// Follow a Job that exists: its logs, its end, its exit code. Never deletes or changes it
     Attach(Box<AttachArgs>),
 
+    /// Print the result document of a Job as it stands, as JSON: outcome, pods, exit codes, warnings
+    #[command(after_long_help = AFTER_STATUS)]
+    Status(Box<StatusArgs>),
+
+    /// Say whether this machine can run Jobs there: connection, version, namespace, permissions
+    #[command(after_long_help = AFTER_CHECK)]
+    Check(Box<CheckArgs>),
+
     /// Hold a container of the sandbox; the sandbox starts it itself
     #[cfg(feature = "sandbox")]
     #[command(hide = true)]
     SandboxSupervisor,
 }
+
+const AFTER_STATUS: &str = "\
+\"outcome\" is null while the Job runs. The exit code tells whether the Job could be read:
+  0    it could, however it ended
+  121  the API server was out of reach for --connect-timeout
+  125  there is no such Job, or it may not be read";
+
+const AFTER_CHECK: &str = "\
+Nothing is changed in the cluster, and no token is printed. Exit codes:
+  0    Jobs can be run there
+  125  they cannot, or it cannot be told";
 
 const AFTER_RUN: &str = "\
 Examples:

@@ -10,10 +10,10 @@ use super::{
     log_flags::LogArgs,
     messages::MessageArgs,
     run,
-    settings::{self, Env},
+    settings::Env,
+    target::Target,
 };
 use crate::{
-    cluster,
     core::{
         exit,
         log::follow::Start,
@@ -98,28 +98,16 @@ async fn attempt(
 ) -> Result<u8, Refusal> {
     // Before any handler is installed: what was ignored from the start stays ignored.
     let status = fs::read_to_string("/proc/self/status").ok();
-    if args.cluster.sandbox {
-        return Err(Refusal::new(
-            "--sandbox starts a cluster for one run, which has no Job to attach to",
-            "leave --sandbox out",
-        ));
-    }
     let start = match (args.tail, args.since_attach) {
         (_, true) => Start::Now,
         (Some(lines), false) => Start::Tail(lines),
         (None, false) => Start::Beginning,
     };
-    let namespace = settings::given("-n", args.cluster.namespace.clone())?;
-    let target = settings::cluster(args.cluster, env)?;
-    let connection = target.find().await?;
-    let namespace = namespace.unwrap_or_else(|| connection.namespace.clone());
-    let cluster = cluster::connect(&connection, &namespace)?.renewed_from(target);
+    let target = Target::find(args.cluster, env).await?;
     let signals = signals::listen(status.as_deref()).map_err(|e| run::no_signals(&e))?;
-    result.about(&namespace, None);
-    reporter.say(&Notice::Target {
-        server: connection.server.clone(),
-        namespace: namespace.clone(),
-    });
+    result.about(&target.namespace, None);
+    target.tell(reporter);
+    let Target { cluster, namespace, .. } = target;
     let plan = Plan {
         job: args.name.clone(),
         namespace,
@@ -152,7 +140,7 @@ async fn attempt(
         result,
     };
     let ended = driver::drive(plan, shell, signals, started).await;
-    if let Err(e) = result.ended(&ended, cluster.requests()) {
+    if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
     Ok(exit::code(&ended.verdict))

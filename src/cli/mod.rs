@@ -2,11 +2,14 @@
 
 pub mod args;
 pub mod attach;
+pub mod check;
 pub mod log_flags;
 pub mod messages;
 pub mod run;
 mod sandbox;
 pub mod settings;
+pub mod status;
+mod target;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -50,6 +53,8 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
         match cli.command {
             Command::Run(args) => run::run(*args, env, started).await,
             Command::Attach(args) => attach::attach(*args, env, started).await,
+            Command::Check(args) => check::check(*args, env, started).await,
+            Command::Status(args) => status::status(*args, env, started).await,
             #[cfg(feature = "sandbox")]
             Command::SandboxSupervisor => exit::REFUSED,
         }

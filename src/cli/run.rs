@@ -23,7 +23,10 @@ use crate::{
     },
     driver::{self, Shell},
     plane::Output,
-    report::{Reporter, result::ResultFile},
+    report::{
+        Reporter,
+        result::{Clock, ResultFile},
+    },
     signals,
     spec::{
         Refusal,
@@ -50,7 +53,7 @@ pub(super) async fn recorded(
     reporter: &Reporter,
     attempt: impl AsyncFnOnce(&mut ResultFile) -> Result<u8, Refusal>,
 ) -> u8 {
-    match ResultFile::begin(path.clone()) {
+    match ResultFile::begin(path.clone(), Clock::set(jiff::Timestamp::now())) {
         Ok(mut result) => match attempt(&mut result).await {
             Ok(code) => code,
             Err(refusal) => refused(&refusal, reporter, &result),
@@ -134,7 +137,7 @@ async fn attempt(
     );
     let ended = driver::drive(plan, shell, signals, started).await;
     sandbox.stop().await;
-    if let Err(e) = result.ended(&ended, cluster.requests()) {
+    if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
     Ok(exit::code(&ended.verdict))

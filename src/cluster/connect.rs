@@ -18,6 +18,7 @@ use tower::{BoxError, Service, ServiceBuilder, util::MapFuture};
 use super::{
     Cluster,
     answer::{self, chain},
+    origin::Origin,
     proxy,
 };
 use crate::{core::duration, spec::Refusal};
@@ -54,12 +55,14 @@ pub struct Connection {
     config: Config,
     /// The server's address, for people.
     pub server: String,
+    /// How it was found.
+    pub origin: Origin,
     /// The namespace of the context or of the pod, else `default`.
     pub namespace: String,
 }
 
 impl Connection {
-    fn new(mut config: Config) -> Self {
+    fn new(mut config: Config, origin: Origin) -> Self {
         let agent = concat!("kjo/", env!("CARGO_PKG_VERSION"));
         config
             .headers
@@ -67,6 +70,7 @@ impl Connection {
         Self {
             server: config.cluster_url.to_string().trim_end_matches('/').to_owned(),
             namespace: config.default_namespace.clone(),
+            origin,
             config,
         }
     }
@@ -85,7 +89,7 @@ impl Connection {
         let mut config = Config::new(url);
         config.root_cert = Some(vec![certificate]);
         config.auth_info.token = Some(token.into());
-        Ok(Self::new(config))
+        Ok(Self::new(config, Origin::Given))
     }
 }
 
@@ -95,9 +99,9 @@ impl Where {
     /// # Errors
     /// No configuration at all; a file that cannot be read; no such context.
     pub async fn find(&self) -> Result<Connection, Refusal> {
-        let (mut config, proxy_named) = match self.kubeconfig()? {
-            Some(kubeconfig) => self.of_kubeconfig(kubeconfig).await?,
-            None => (self.of_pod()?, false),
+        let (mut config, origin, proxy_named) = match self.kubeconfig()? {
+            Some((kubeconfig, files)) => self.of_kubeconfig(kubeconfig, files).await?,
+            None => (self.of_pod()?, Origin::Pod, false),
         };
         // A proxy that the kubeconfig names for this cluster is meant, as in client-go; one of the
         // environment is for what NO_PROXY does not exclude.
@@ -106,10 +110,11 @@ impl Where {
         {
             config.proxy_url = None;
         }
-        Ok(Connection::new(config))
+        Ok(Connection::new(config, origin))
     }
 
-    fn kubeconfig(&self) -> Result<Option<Kubeconfig>, Refusal> {
+    /// The kubeconfig, and the files that it was read from.
+    fn kubeconfig(&self) -> Result<Option<(Kubeconfig, Vec<PathBuf>)>, Refusal> {
         let read = |path: &PathBuf| {
             Kubeconfig::read_from(path).map_err(|e| {
                 Refusal::new(
@@ -119,7 +124,7 @@ impl Where {
             })
         };
         if let Some(path) = &self.kubeconfig {
-            return read(path).map(Some);
+            return read(path).map(|kubeconfig| Some((kubeconfig, vec![path.clone()])));
         }
         // As in kubectl, files of the list that do not exist are left out.
         let listed: Vec<PathBuf> = match self.kubeconfig_env.as_deref().filter(|list| !list.is_empty()) {
@@ -129,7 +134,8 @@ impl Where {
             None => self.home.iter().map(|home| home.join(".kube").join("config")).collect(),
         };
         let mut merged: Option<Kubeconfig> = None;
-        for path in listed.iter().filter(|p| p.exists()) {
+        let files: Vec<PathBuf> = listed.into_iter().filter(|path| path.exists()).collect();
+        for path in &files {
             let next = read(path)?;
             merged = Some(match merged {
                 None => next,
@@ -141,11 +147,16 @@ impl Where {
                 })?,
             });
         }
-        Ok(merged.filter(|k| !k.contexts.is_empty() || self.context.is_some() || !self.in_pod))
+        let chosen = merged.filter(|k| !k.contexts.is_empty() || self.context.is_some() || !self.in_pod);
+        Ok(chosen.map(|kubeconfig| (kubeconfig, files)))
     }
 
-    /// The configuration, and whether the kubeconfig itself names the proxy.
-    async fn of_kubeconfig(&self, kubeconfig: Kubeconfig) -> Result<(Config, bool), Refusal> {
+    /// The configuration, where it is from, and whether the kubeconfig itself names the proxy.
+    async fn of_kubeconfig(
+        &self,
+        kubeconfig: Kubeconfig,
+        files: Vec<PathBuf>,
+    ) -> Result<(Config, Origin, bool), Refusal> {
         let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
         let chosen = self.context.clone().or_else(|| kubeconfig.current_context.clone());
         let Some(chosen) = chosen.filter(|c| !c.is_empty()) else {
@@ -165,6 +176,12 @@ impl Where {
             ..KubeConfigOptions::default()
         };
         let proxy_named = names_proxy(&kubeconfig, &chosen);
+        let named = kubeconfig.contexts.iter().find(|c| c.name == chosen);
+        let origin = Origin::Kubeconfig {
+            files,
+            user: named.and_then(|c| c.context.as_ref()?.user.clone()),
+            context: chosen.clone(),
+        };
         let config = Config::from_custom_kubeconfig(kubeconfig, &options)
             .await
             .map_err(|e| {
@@ -173,7 +190,7 @@ impl Where {
                     "correct the kubeconfig; 'kubectl config view' shows it",
                 )
             })?;
-        Ok((config, proxy_named))
+        Ok((config, origin, proxy_named))
     }
 
     fn of_pod(&self) -> Result<Config, Refusal> {

@@ -123,6 +123,6 @@ pub(super) fn of_job(uid: &str) -> String {
 }
 
 /// JSON of the server; what cannot be read is like no answer: the request may have worked.
-fn decoded<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+pub(super) fn decoded<T: serde::de::DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|e| Failure::Lost(format!("the answer cannot be read: {e}")))
 }

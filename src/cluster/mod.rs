@@ -6,17 +6,14 @@ mod connect;
 mod jobs;
 mod login;
 mod logs;
+mod origin;
 mod proxy;
+mod review;
+mod traffic;
 mod uri;
 mod watch;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, header};
@@ -27,10 +24,13 @@ use tokio::time::Instant;
 pub use connect::{Connection, Where, connect};
 pub use jobs::Created;
 pub use logs::LogRequest;
+pub use origin::Origin;
+pub use review::{NamespaceState, ServerVersion};
 
 use login::Login;
+use traffic::Counted;
 
-use crate::core::failure::Failure;
+use crate::core::{failure::Failure, record::Traffic};
 
 /// A request that should be answered at once is given up after this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
@@ -76,7 +76,7 @@ fn told(method: &Method, uri: &str, answer: &Result<Response<Body>, Failure>, to
 pub struct Cluster {
     login: Login,
     namespace: String,
-    requests: Arc<AtomicU64>,
+    counted: Arc<Counted>,
 }
 
 impl Cluster {
@@ -86,7 +86,7 @@ impl Cluster {
         Self {
             login: Login::new(client),
             namespace: namespace.into(),
-            requests: Arc::new(AtomicU64::new(0)),
+            counted: Arc::default(),
         }
     }
 
@@ -98,10 +98,10 @@ impl Cluster {
         self
     }
 
-    /// Requests sent so far.
+    /// What was sent so far.
     #[must_use]
-    pub fn requests(&self) -> u64 {
-        self.requests.load(Ordering::Relaxed)
+    pub fn traffic(&self) -> Traffic {
+        self.counted.sum()
     }
 
     /// Sends a request and waits for the head of its answer, at most `within`; an error answer is
@@ -138,10 +138,11 @@ impl Cluster {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Body::from(body))
             .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
-        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.counted.sent(method, uri);
         let began = Instant::now();
         let answer = head(client, request, within).await;
         told(method, uri, &answer, began.elapsed());
+        self.counted.answered(method, uri, answer.as_ref().err());
         answer
     }
 

@@ -127,7 +127,13 @@ impl Cluster {
         if resume.opened() {
             tell(Seen::Back);
         }
-        Once::Ended(read_events::<K, V>(body, resume, tell).await)
+        let end = read_events::<K, V>(body, resume, tell).await;
+        match end {
+            End::Silent | End::Failed(_) => self.counted.broke_off(),
+            // The server ends every watch now and then.
+            End::Closed | End::Expired => {}
+        }
+        Once::Ended(end)
     }
 }
 

@@ -75,11 +75,34 @@ impl From<&Event> for EventView {
     }
 }
 
+/// How many warnings are kept: the last ones tell why it is as it is.
+const KEPT: usize = 10;
+
+/// The last warnings among these, oldest first.
+#[must_use]
+pub fn last_warnings(events: Vec<EventView>) -> Vec<EventView> {
+    let mut warnings: Vec<_> = events.into_iter().filter(|event| event.warning).collect();
+    warnings.sort_by_key(|event| event.last);
+    warnings.split_off(warnings.len().saturating_sub(KEPT))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_last_warnings_are_kept() {
+        let event = |second: i64| EventView {
+            warning: second % 2 == 0,
+            last: Timestamp::from_second(second).ok(),
+            ..EventView::default()
+        };
+        let kept = last_warnings((0..50).rev().map(event).collect());
+        let seconds: Vec<_> = kept.iter().filter_map(|e| e.last.map(Timestamp::as_second)).collect();
+        assert_eq!(seconds, [30, 32, 34, 36, 38, 40, 42, 44, 46, 48]);
+    }
 
     #[test]
     fn names_that_are_drawn_anew_make_no_other_message() {

@@ -18,6 +18,10 @@ pub struct JobView {
     pub run_id: Option<String>,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
+    /// `metadata.creationTimestamp`, by the API server's clock.
+    pub created_at: Option<Timestamp>,
+    /// `status.startTime`, by the Job controller's clock; a suspended Job has none.
+    pub started_at: Option<Timestamp>,
     /// `spec.suspend`.
     pub suspended: bool,
     /// `spec.completions`; `None` is the work-queue form, where any success will do.
@@ -93,6 +97,18 @@ pub enum ConditionKind {
 }
 
 impl ConditionKind {
+    /// The type's name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Complete => "Complete",
+            Self::Failed => "Failed",
+            Self::SuccessCriteriaMet => "SuccessCriteriaMet",
+            Self::FailureTarget => "FailureTarget",
+            Self::Suspended => "Suspended",
+        }
+    }
+
     fn parse(text: &str) -> Option<Self> {
         match text {
             "Complete" => Some(Self::Complete),
@@ -154,6 +170,8 @@ impl From<&Job> for JobView {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             run_id: meta.annotations.as_ref().and_then(|a| a.get(RUN_ID)).cloned(),
             deleting: meta.deletion_timestamp.is_some(),
+            created_at: meta.creation_timestamp.as_ref().map(|t| t.0),
+            started_at: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),
             suspended: spec.and_then(|s| s.suspend).unwrap_or(false),
             completions: spec.and_then(|s| s.completions),
             parallelism: spec.and_then(|s| s.parallelism).unwrap_or(1),

@@ -5,6 +5,7 @@
 //! client: time, chance and observations are arguments. `now` is the time since the program
 //! started, on a clock that never goes back.
 
+pub mod access;
 pub mod backoff;
 pub mod blame;
 pub mod clock;
@@ -22,6 +23,8 @@ pub mod outcome;
 pub mod pod;
 pub mod progress;
 pub mod record;
+pub mod seek;
 pub mod size;
 pub mod verdict;
+pub mod version;
 pub mod watch;

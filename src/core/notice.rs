@@ -72,6 +72,8 @@ pub enum Notice {
     },
     /// The pods may not be seen: no logs, no exit codes.
     PodsDenied(Failure),
+    /// The Events could not be read: no warnings of the cluster.
+    EventsUnread(Failure),
     /// Watching is not allowed; the Job, or its pods, are asked for again and again instead.
     WatchDenied {
         /// `jobs` or `pods`.

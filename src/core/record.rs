@@ -98,6 +98,17 @@ impl Wholeness {
     }
 }
 
+/// What was asked of the API server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Traffic {
+    /// Requests sent.
+    pub requests: u64,
+    /// Of those, the ones that repeated one that had failed.
+    pub retries: u64,
+    /// Watches opened again because one had broken off or fallen silent.
+    pub rewatches: u64,
+}
+
 /// What happened, of a run that failed: what no other line of it tells.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct FailureReport {

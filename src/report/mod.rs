@@ -1,12 +1,19 @@
 //! Everything that kjo prints or writes down: container bytes on stdout, its own lines on stderr,
 //! the result file.
 
+pub mod check;
+pub mod document;
 mod event;
 mod face;
 mod failure;
 mod ledger;
 mod line;
+mod place;
+mod redact;
 pub mod result;
+#[cfg(test)]
+#[path = "../../tests/support/schema.rs"]
+mod schema;
 mod screen;
 mod spool;
 mod status;
@@ -20,6 +27,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use serde_json::Value;
 use tokio::{sync::oneshot, time::Instant};
 
 use self::{event::Facts, line::When, screen::Screen};
@@ -31,6 +39,7 @@ use crate::{
 
 pub use event::{EVENTS, markdown_table};
 pub use face::{Face, Form, Volume};
+pub use writer::product;
 
 /// How long the end of a run waits for a stderr that nobody reads.
 const STDERR_WITHIN: Duration = Duration::from_millis(300);
@@ -139,6 +148,16 @@ impl Reporter {
             drop(tokio::time::timeout(STDERR_WITHIN, out).await);
         }
     }
+}
+
+/// A document as it is written and printed: for people too, with a last newline.
+///
+/// # Errors
+/// None that a value can cause.
+pub fn json(document: &Value) -> std::io::Result<Vec<u8>> {
+    let mut text = serde_json::to_vec_pretty(document)?;
+    text.push(b'\n');
+    Ok(text)
 }
 
 fn when(started: Instant) -> When {

@@ -1,30 +1,63 @@
 //! The result file: what a caller reads instead of guessing from the exit code, which a container
-//! may have chosen. It holds no environment and no manifest.
+//! may have chosen. It is there from the moment the Job exists, so that it outlives a kjo that is killed.
 
 use std::{
-    fs,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io,
     path::{Path, PathBuf},
+    sync::{Mutex, OnceLock, PoisonError},
 };
 
-use serde_json::{Value, json};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio::time::Instant;
 
-use crate::core::{
-    exit,
-    job::JobView,
-    machine::{Cleanup, Ended},
-    outcome::{Outcome, Verdict},
-    pod::ContainerKind,
-    record::{self, AttemptRecord, ContainerRecord, PodRecord},
+use super::{
+    document::{self, Facts, Times},
+    place::Place,
 };
+use crate::core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic};
 
 /// Where the result goes, if anywhere, and what does not change during the run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct ResultFile {
-    path: Option<PathBuf>,
+    place: Option<Place>,
     namespace: String,
     run_id: Option<String>,
+    clock: Clock,
+    created: OnceLock<Timestamp>,
+    /// What was wrong when it was last written.
+    wrong: Mutex<Option<String>>,
+}
+
+/// The time of day, which goes on evenly from its beginning: a clock that is set meanwhile does not make
+/// a run end before it began.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    began: Timestamp,
+    since: Instant,
+}
+
+impl Clock {
+    /// It is this time now.
+    #[must_use]
+    pub fn set(now: Timestamp) -> Self {
+        Self {
+            began: now,
+            since: Instant::now(),
+        }
+    }
+
+    /// When it was set.
+    #[must_use]
+    pub fn began(&self) -> Timestamp {
+        self.began
+    }
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.began.saturating_add(self.since.elapsed()).unwrap_or(self.began)
+    }
 }
 
 impl ResultFile {
@@ -32,24 +65,21 @@ impl ResultFile {
     ///
     /// # Errors
     /// The old file cannot be removed.
-    pub fn begin(path: Option<PathBuf>) -> io::Result<Self> {
-        if let Some(path) = &path {
-            match fs::remove_file(path) {
-                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-                Ok(()) | Err(_) => {}
-            }
-        }
+    pub fn begin(path: Option<PathBuf>, clock: Clock) -> io::Result<Self> {
         Ok(Self {
-            path,
+            place: path.map(Place::cleared).transpose()?,
             namespace: String::new(),
             run_id: None,
+            clock,
+            created: OnceLock::new(),
+            wrong: Mutex::default(),
         })
     }
 
     /// The path, for messages.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
-        self.path.as_deref()
+        self.place.as_ref().map(Place::path)
     }
 
     /// What the Job will be known by.
@@ -61,204 +91,83 @@ impl ResultFile {
     /// The Job exists; its outcome is open.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, and that is news.
     pub fn created(&self, job: &JobView) -> io::Result<()> {
+        self.created.get_or_init(|| self.clock.now());
+        if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
+            return Ok(());
+        }
         self.write(|| {
-            let mut document = document(None);
-            document["job"] = self.job(job, true);
-            document
+            self.document(Facts {
+                job: Some(job),
+                ..Facts::default()
+            })
         })
     }
 
     /// The run is over, after so many requests.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn ended(&self, ended: &Ended, requests: u64) -> io::Result<()> {
-        self.write(|| {
-            let mut document = document(Some(&ended.verdict));
-            let reconnects: u32 = record::logs(&ended.pods).map(|log| log.reconnects).sum();
-            document["api"] = json!({"requests": requests, "reconnects": reconnects});
-            document["pods"] = ended.pods.iter().map(pod).collect();
-            if let Some(job) = &ended.job {
-                let running = ended.verdict.job_unfinished && ended.verdict.outcome != Outcome::Deleted;
-                document["job"] = self.job(job, running);
-            }
-            document["cleanup"] = match &ended.cleanup {
-                Cleanup::Nothing => Value::Null,
-                Cleanup::Kept => json!({"deleted": false, "error": null}),
-                Cleanup::Deleted => json!({"deleted": true, "error": null}),
-                Cleanup::Failed(why) => json!({"deleted": false, "error": why}),
-            };
-            document
-        })
+    /// The file cannot be written, and that is news.
+    pub fn ended(&self, ended: &Ended, traffic: Traffic) -> io::Result<()> {
+        self.write(|| self.of_ended(ended, traffic))
+    }
+
+    /// The document of a run that is over.
+    #[must_use]
+    pub fn of_ended(&self, ended: &Ended, traffic: Traffic) -> Value {
+        let mut facts = Facts {
+            verdict: Some(&ended.verdict),
+            job: ended.job.as_ref(),
+            pods: &ended.pods,
+            warnings: &ended.warnings,
+            cleanup: Some(&ended.cleanup),
+            traffic: Some(traffic),
+            ..Facts::default()
+        };
+        facts.times.ended = Some(self.clock.now());
+        self.document(facts)
     }
 
     /// Nothing was tried.
     ///
     /// # Errors
-    /// The file cannot be written.
+    /// The file cannot be written, and that is news.
     pub fn refused(&self, verdict: &Verdict) -> io::Result<()> {
-        self.write(|| document(Some(verdict)))
+        let mut facts = Facts {
+            verdict: Some(verdict),
+            ..Facts::default()
+        };
+        facts.times.ended = Some(self.clock.now());
+        self.write(|| self.document(facts))
     }
 
-    fn job(&self, job: &JobView, still_running: bool) -> Value {
-        json!({
-            "name": job.name,
-            "namespace": self.namespace,
-            "uid": job.uid,
-            "run_id": self.run_id.as_ref().or(job.run_id.as_ref()),
-            "still_running": still_running,
+    fn document(&self, facts: Facts<'_>) -> Value {
+        document::of(&Facts {
+            namespace: &self.namespace,
+            run_id: self.run_id.as_deref(),
+            times: Times {
+                started: Some(self.clock.began()),
+                created: self.created.get().copied(),
+                ended: facts.times.ended,
+            },
+            ..facts
         })
     }
 
     fn write(&self, document: impl FnOnce() -> Value) -> io::Result<()> {
-        let Some(path) = &self.path else { return Ok(()) };
-        let mut text = serde_json::to_vec_pretty(&document())?;
-        text.push(b'\n');
-        replace(path, &text)
+        let Some(place) = &self.place else { return Ok(()) };
+        let written = super::json(&document()).and_then(|text| place.put(&text));
+        let wrong = written.as_ref().err().map(ToString::to_string);
+        let mut before = self.wrong.lock().unwrap_or_else(PoisonError::into_inner);
+        if *before == wrong {
+            return Ok(());
+        }
+        before.clone_from(&wrong);
+        written
     }
-}
-
-fn document(verdict: Option<&Verdict>) -> Value {
-    json!({
-        "schema": "kjo.result/v1",
-        "outcome": verdict.map(|v| v.outcome.name()),
-        "exit_code": verdict.map(exit::code),
-        "container_exit_code": verdict.and_then(|v| v.container_exit_code),
-        "reason": verdict.map(|v| v.reason.clone()),
-        "message": verdict.map(|v| v.message.clone()),
-        "hint": verdict.and_then(|v| v.hint.clone()),
-        "job": null,
-        "pods": [],
-        "cleanup": null,
-        "api": null,
-    })
-}
-
-fn pod(pod: &PodRecord) -> Value {
-    let container = |container: &ContainerRecord| {
-        json!({
-            "name": container.name,
-            "kind": match container.kind {
-                ContainerKind::Init => "init",
-                ContainerKind::Sidecar => "sidecar",
-                ContainerKind::Main => "main",
-            },
-            "attempts": container.attempts.iter().map(attempt).collect::<Vec<_>>(),
-        })
-    };
-    json!({
-        "name": pod.name,
-        "uid": pod.uid,
-        "node": Some(&pod.node).filter(|node| !node.is_empty()),
-        "index": pod.index,
-        "containers": pod.containers.iter().map(container).collect::<Vec<_>>(),
-    })
-}
-
-fn attempt(attempt: &AttemptRecord) -> Value {
-    let log = attempt.log.map(|log| {
-        json!({
-            "lines": log.lines,
-            "bytes": log.bytes,
-            "complete": log.wholeness().name(),
-            "gaps": log.gaps,
-        })
-    });
-    json!({
-        "exit_code": attempt.exit_code,
-        "signal": attempt.signal,
-        "reason": Some(&attempt.reason).filter(|reason| !reason.is_empty()),
-        "started_at": attempt.started_at.map(|at| at.to_string()),
-        "finished_at": attempt.finished_at.map(|at| at.to_string()),
-        "log": log,
-    })
-}
-
-/// Writes beside the file and renames: a reader sees the old or the new document, never half of one.
-/// Mode 0600.
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(name);
-    let written = (|| {
-        let mut file = fs::OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&temporary)?;
-        file.write_all(text)?;
-        fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // The first error is the one to tell; a leftover may or may not exist.
-        drop(fs::remove_file(&temporary));
-    }
-    written
 }
 
 #[cfg(test)]
-mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
-    use super::*;
-    use crate::core::record::LogRecord;
-
-    #[test]
-    fn a_file_is_private_whole_and_new() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("result.json");
-        fs::write(&path, "yesterday's").unwrap();
-        let mut result = ResultFile::begin(Some(path.clone())).unwrap();
-        assert!(!path.exists());
-        result.about("team", Some("r1"));
-        let job = JobView {
-            name: "etl-x".into(),
-            uid: "u1".into(),
-            ..JobView::default()
-        };
-        result.created(&job).unwrap();
-        insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
-        let verdict = Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(7));
-        let ended = Ended {
-            verdict,
-            job: Some(job),
-            cleanup: Cleanup::Kept,
-            pods: vec![PodRecord {
-                name: "etl-x-abc".into(),
-                uid: "p1".into(),
-                node: "node1".into(),
-                index: Some(0),
-                containers: vec![ContainerRecord {
-                    name: "main".into(),
-                    kind: ContainerKind::Main,
-                    attempts: vec![AttemptRecord {
-                        exit_code: Some(7),
-                        signal: None,
-                        reason: "Error".into(),
-                        started_at: jiff::Timestamp::from_second(1_793_577_600).ok(),
-                        finished_at: None,
-                        log: Some(LogRecord {
-                            lines: 2,
-                            bytes: 17,
-                            proven: true,
-                            ..LogRecord::default()
-                        }),
-                    }],
-                }],
-            }],
-            warnings: Vec::new(),
-        };
-        result.ended(&ended, 7).unwrap();
-        insta::assert_snapshot!(fs::read_to_string(&path).unwrap());
-        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing beside it");
-    }
-
-    #[test]
-    fn without_a_path_nothing_is_written() {
-        let result = ResultFile::begin(None).unwrap();
-        result.created(&JobView::default()).unwrap();
-    }
-}
+#[path = "result_tests.rs"]
+mod tests;

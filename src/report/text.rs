@@ -75,6 +75,9 @@ pub(super) fn of(notice: &Notice) -> String {
             "the pods may not be watched: {failure}; going on without logs and exit codes\n\
              hint: allow get, list and watch on pods, as manifests/rbac.yaml does"
         ),
+        Notice::EventsUnread(failure) => {
+            format!("the Events could not be read: {failure}; going on without the cluster's warnings")
+        }
         Notice::Milestone(step) => of_steps(step),
         Notice::Log(notice) => of_logs(notice),
         Notice::ConnectionLost { failure, budget } if failure.is(403) => format!(
@@ -168,7 +171,7 @@ fn of_logs(notice: &LogNotice) -> String {
             container,
             failure,
         } => format!(
-            "the log of pod/{pod} container {container} may not be read: {failure}; going on without it\n\
+            "the log of pod/{pod} container {container} may not be read: {failure}; going on without logs\n\
              hint: allow get on pods/log, as manifests/rbac.yaml does"
         ),
         LogNotice::Gap { pod, container, gap } => format!(

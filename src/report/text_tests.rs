@@ -133,6 +133,7 @@ pub(crate) fn notices() -> Vec<Notice> {
             count: 3,
         }),
         Notice::Log(LogNotice::InTurn(200)),
+        Notice::EventsUnread(lost()),
         Notice::WatchDenied {
             resource: "jobs",
             failure: lost(),

@@ -102,6 +102,18 @@ impl Way {
     }
 }
 
+/// Writes what a command was asked for to the process's stdout, and waits until it is out. A reader that
+/// has gone has seen enough.
+///
+/// # Errors
+/// It cannot be written.
+pub fn product(bytes: &[u8]) -> std::io::Result<()> {
+    match own(std::io::stdout().as_fd()).and_then(|mut file| write_all(&mut file, bytes)) {
+        Err(e) if e.kind() == ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
+}
+
 /// Writes kjo's own lines, and the status line below them.
 pub(super) fn stderr(lines: std::sync::mpsc::Receiver<Line>, screen: Arc<Screen>) {
     std::thread::spawn(move || {

@@ -1,10 +1,12 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod looks;
 #[cfg(feature = "sandbox")]
 mod messages;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod scripted;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "sandbox")]
@@ -169,7 +171,13 @@ fn a_refusal_leaves_a_result() {
 fn help_and_version() {
     let done = Kjo::new(["--version"]).run();
     done.expect(0, format!("kjo {}\n", env!("CARGO_PKG_VERSION")));
-    for args in [&["--help"][..], &["run", "--help"], &["run", "-h"]] {
+    for args in [
+        &["--help"][..],
+        &["run", "--help"],
+        &["run", "-h"],
+        &["status", "--help"],
+        &["check", "--help"],
+    ] {
         let done = Kjo::new(args.iter().copied()).run();
         assert_eq!((done.code, done.stderr.as_str()), (0, ""));
         insta::assert_snapshot!(done.text());
@@ -191,8 +199,7 @@ fn finish(mut running: support::Running) -> (Done, serde_json::Value) {
     running.stdout().read_to_end(&mut stdout).expect("stdout");
     let (code, stderr) = running.wait(std::time::Duration::from_secs(60));
     let text = std::fs::read(running.folder().join("result.json")).expect("a result file");
-    let result = serde_json::from_slice(&text).expect("JSON");
-    (Done { code, stdout, stderr }, result)
+    (Done { code, stdout, stderr }, support::result(text))
 }
 
 /// Ports differ from run to run.

@@ -13,11 +13,13 @@ mod logs;
 mod namespace;
 mod outcome;
 mod permissions;
+mod permissions_lacking;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod refused;
 mod rotation;
 mod signals;
 mod slow_stdout;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;

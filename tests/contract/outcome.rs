@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::{
     namespace::Namespace,
-    support::{Done, without_times},
+    support::{Done, result, without_times},
 };
 
 /// A Job that runs this shell script in one container.
@@ -16,10 +16,6 @@ pub(crate) fn job(script: &str) -> Value {
             "containers": [{"name": "main", "image": "busybox", "command": ["sh", "-c", script]}],
         }}},
     })
-}
-
-fn result(done: &str) -> Value {
-    serde_json::from_str(done).expect("a result")
 }
 
 #[test]
@@ -199,7 +195,7 @@ fn the_result_file_tells_and_the_requests_are_few() {
             .arg(&path)
             .run();
         done.expect(code, "");
-        let result = result(&std::fs::read_to_string(&path).expect("a result file"));
+        let result = result(std::fs::read(&path).expect("a result file"));
         assert_eq!(
             (&result["outcome"], &result["exit_code"]),
             (&json!(outcome), &json!(code))

@@ -6,6 +6,8 @@
 
 mod laws;
 mod run;
+#[path = "../support/schema.rs"]
+mod schema;
 
 use run::{Scenario, run};
 

@@ -19,7 +19,10 @@ use kjo::{
     },
     driver::{self, Shell},
     plane::{Output, Piece, Written},
-    report::{Reporter, result::ResultFile},
+    report::{
+        Reporter,
+        result::{Clock, ResultFile},
+    },
     sandbox::{
         Sandbox, Settings,
         delete::{DeleteOptions, Propagation},
@@ -452,10 +455,12 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         bytes
     });
     let (reporter, mut gathered) = Reporter::gathered();
-    let result = ResultFile::begin(None).expect("no file");
+    let began = jiff::Timestamp::from_second(BEGAN).expect("a time");
+    let mut result = ResultFile::begin(None, Clock::set(began)).expect("no file");
+    result.about(&plan.namespace, Some(run_id.as_str()));
     let (_signals, signals) = mpsc::unbounded_channel();
     let shell = Shell {
-        cluster,
+        cluster: cluster.clone(),
         job: prepared.job,
         name: prepared.name,
         timestamps: false,
@@ -464,6 +469,7 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         result: &result,
     };
     let ended = driver::drive(plan, shell, signals, Instant::now()).await;
+    crate::schema::expect_valid(&result.of_ended(&ended, cluster.traffic()));
     (
         exit::code(&ended.verdict),
         stdout.await.expect("no panic"),

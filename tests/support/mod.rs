@@ -1,6 +1,8 @@
 //! Runs the real binary: arguments, environment and stdin in; exit code, stdout and stderr out.
 #![allow(dead_code, reason = "shared by two suites, each of which uses most of it")]
 
+pub(crate) mod schema;
+
 use std::{
     ffi::OsString,
     io::{Read, Write as _},
@@ -196,6 +198,11 @@ impl Running {
         (status.and_then(|s| s.code()), stderr)
     }
 
+    /// Waits until it has gone, by a signal that nothing survives.
+    pub(crate) fn gone(&mut self) {
+        self.child.wait().expect("wait");
+    }
+
     fn status(&mut self, within: Duration) -> Option<ExitStatus> {
         let ended = eventually(within, || self.child.try_wait().expect("wait").is_some());
         if !ended {
@@ -230,6 +237,14 @@ pub(crate) fn eventually(within: Duration, mut condition: impl FnMut() -> bool) 
         }
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// A result document, held to its schema.
+#[track_caller]
+pub(crate) fn result(text: impl AsRef<[u8]>) -> serde_json::Value {
+    let document = serde_json::from_slice(text.as_ref()).expect("JSON");
+    schema::expect_valid(&document);
+    document
 }
 
 /// Times differ from run to run.

@@ -4,62 +4,38 @@ use std::time::Duration;
 
 use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following};
 use crate::core::{
-    backoff::{Backoff, Jitter},
+    backoff::Jitter,
     failure::Failure,
     job::JobView,
     main_container,
     notice::Notice,
     outcome::{Outcome, Verdict},
+    seek::{self, Seek},
 };
 
 #[derive(Debug)]
-pub(super) struct Attaching {
-    until: Duration,
-    backoff: Backoff,
-    next: Option<Duration>,
-    last: Option<Failure>,
-}
+pub(super) struct Attaching(Seek);
 
 impl Attaching {
     pub(super) fn new(plan: &Plan, now: Duration, jitter: Jitter) -> Self {
-        Self {
-            until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
-            backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
-            next: None,
-            last: None,
-        }
+        let until = (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX));
+        Self(Seek::new(until, jitter))
     }
 
     pub(super) fn due(&self) -> (Duration, &'static str) {
-        let next = self.next.map_or(self.until, |at| at.min(self.until));
-        (next, "read the Job")
+        (self.0.due(), "read the Job")
     }
 }
 
 impl Machine {
     pub(super) fn attaching(&mut self, input: Input, now: Duration) -> Vec<Action> {
+        let Plan { job, namespace, .. } = &self.plan;
         match input {
             Input::Read(Ok(Some(job))) => self.attached(job, now),
-            Input::Read(Ok(None)) => self.not_attached(
-                Verdict::new(
-                    Outcome::Refused,
-                    "NotFound",
-                    format!("there is no job/{} in namespace {}", self.plan.job, self.plan.namespace),
-                )
-                .with_hint(Some(format!(
-                    "see which there are with 'kubectl get jobs -n {}'",
-                    self.plan.namespace
-                ))),
-            ),
+            Input::Read(Ok(None)) => self.not_attached(seek::absent(job, namespace)),
             Input::Read(Err(failure)) if failure.may_heal() => self.read_again(failure, now),
             Input::Read(Err(failure)) => {
-                let verdict = Verdict::new(
-                    Outcome::Refused,
-                    failure.status().map_or("Setup", |s| s.reason.as_str()),
-                    format!("job/{} could not be read: {failure}", self.plan.job),
-                );
-                let hint = failure.hint(&self.plan.namespace);
-                self.not_attached(verdict.with_hint(hint))
+                self.not_attached(seek::unreadable(&format!("job/{job}"), namespace, &failure))
             }
             Input::Due => self.attaching_due(now),
             // Nothing else was asked for yet.
@@ -104,34 +80,20 @@ impl Machine {
     }
 
     fn read_again(&mut self, failure: Failure, now: Duration) -> Vec<Action> {
-        let Stage::Attaching(attaching) = &mut self.stage else {
-            return Vec::new();
-        };
-        attaching.next = Some(now + attaching.backoff.next(failure.retry_after()));
-        attaching.last = Some(failure);
+        if let Stage::Attaching(Attaching(seek)) = &mut self.stage {
+            seek.failed(failure, now);
+        }
         Vec::new()
     }
 
     fn attaching_due(&mut self, now: Duration) -> Vec<Action> {
-        let Stage::Attaching(attaching) = &mut self.stage else {
+        let Stage::Attaching(Attaching(seek)) = &mut self.stage else {
             return Vec::new();
         };
-        if now < attaching.until {
-            attaching.next = None;
+        if seek.again(now) {
             return vec![Action::ReadJob];
         }
-        let why = attaching
-            .last
-            .as_ref()
-            .map_or_else(|| "no answer".to_owned(), ToString::to_string);
-        let verdict = Verdict::new(
-            Outcome::Unknown,
-            "ServerUnavailable",
-            format!("job/{} could not be read: {why}", self.plan.job),
-        )
-        .with_hint(Some(
-            "check that the server is up and reachable; --connect-timeout sets how long to try".to_owned(),
-        ));
+        let verdict = seek.over(&format!("job/{}", self.plan.job));
         self.not_attached(verdict)
     }
 

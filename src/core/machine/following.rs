@@ -317,6 +317,7 @@ impl Machine {
             // Each try may bring the same words.
             LogNews::Kubelet(text) if !logs.hears(stream, &text) => return Vec::new(),
             LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),
+            LogNews::Denied(_) if !logs.denied() => return Vec::new(),
             LogNews::Denied(failure) => Notice::Log(LogNotice::Denied {
                 pod,
                 container,

@@ -30,8 +30,16 @@ pub(super) struct Logs {
     listed: bool,
     /// Attempts that nobody saw, as they were told, by pod and container.
     unseen: BTreeMap<(String, String), usize>,
-    /// It was told that some are read in turn.
-    told_turns: bool,
+    told: Told,
+}
+
+/// What is said once for all logs.
+#[derive(Debug, Default)]
+struct Told {
+    /// Some are read in turn.
+    turns: bool,
+    /// They may not be read: a permission that is missing is missing for all of them.
+    denied: bool,
 }
 
 #[derive(Debug)]
@@ -60,7 +68,7 @@ impl Logs {
             by_container: BTreeMap::new(),
             listed: false,
             unseen: BTreeMap::new(),
-            told_turns: false,
+            told: Told::default(),
         }
     }
 
@@ -233,7 +241,7 @@ impl Logs {
         let mut actions = Vec::new();
         for (_, id) in waiting {
             if free == 0 {
-                if !std::mem::replace(&mut self.told_turns, true) {
+                if !std::mem::replace(&mut self.told.turns, true) {
                     actions.push(Action::Say(Notice::Log(LogNotice::InTurn(self.plan.streams))));
                 }
                 break;
@@ -275,6 +283,11 @@ impl Logs {
         if let Some(stream) = self.streams.get_mut(&stream) {
             stream.gaps += 1;
         }
+    }
+
+    /// A log may not be read. True the first time.
+    pub(super) fn denied(&mut self) -> bool {
+        !std::mem::replace(&mut self.told.denied, true)
     }
 
     /// The kubelet has spoken in a log's stead. True if it had not said this before.

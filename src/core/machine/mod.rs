@@ -20,6 +20,7 @@ mod ending;
 mod following;
 mod io;
 mod logs;
+pub mod look;
 mod main_container;
 mod milestones;
 mod pods;

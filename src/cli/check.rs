@@ -1,0 +1,111 @@
+//! `kjo check`: can this machine run Jobs there?
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{args::ClusterArgs, messages::MessageArgs, settings::Env, target::Target};
+use crate::{
+    cluster::{Cluster, NamespaceState},
+    core::{access, exit},
+    report::{
+        self, Reporter,
+        check::{self, Found, Place},
+    },
+    spec::Refusal,
+};
+
+/// `kjo check`.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// Hide the names of server, user, namespace, context and files, for a bug report
+    #[arg(long)]
+    pub redact: bool,
+
+    /// What kjo says besides.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+
+    /// What to check.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Prints what was found. 0 if Jobs can be run there.
+pub async fn check(args: CheckArgs, env: Env<'_>, started: Instant) -> u8 {
+    let reporter = Reporter::stderr(args.messages.face(env), started);
+    let mut found = Found {
+        machine: format!(
+            "kjo {} on {} {}",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ),
+        names: names(&args.cluster, env),
+        ..Found::default()
+    };
+    match Target::find(args.cluster, env).await {
+        Ok(target) => {
+            let origin = &target.connection.origin;
+            found.cluster = Some(Ok(Place {
+                server: target.connection.server.clone(),
+                origin: origin.to_string(),
+                origin_redacted: origin.redacted(),
+                namespace: target.namespace.clone(),
+            }));
+            ask(&target.cluster, &mut found).await;
+        }
+        Err(refusal) => found.cluster = Some(Err(refusal)),
+    }
+    let code = if found.obstacle().is_none() {
+        exit::SUCCESS
+    } else {
+        exit::REFUSED
+    };
+    let Err(e) = report::product(check::text(&found, args.redact).as_bytes()) else {
+        return code;
+    };
+    reporter.refuse(&Refusal::new(
+        format!("stdout cannot be written: {e}"),
+        "what was found is printed there",
+    ));
+    reporter.flush().await;
+    exit::REFUSED
+}
+
+async fn ask(cluster: &Cluster, found: &mut Found) {
+    let version = cluster.version().await;
+    let answers = version.is_ok();
+    found.version = Some(version);
+    if !answers {
+        return;
+    }
+    found.user = Some(cluster.user().await);
+    for permission in access::ALL {
+        let may = cluster.may(&permission).await;
+        found.permissions.push((permission, may));
+    }
+    let may_create = found
+        .permissions
+        .iter()
+        .any(|(permission, may)| permission.verb == "create" && matches!(may, Ok(true)));
+    let state: NamespaceState = cluster.namespace_state(may_create).await;
+    found.namespace = Some(state);
+}
+
+/// Names that a message may hold.
+fn names(args: &ClusterArgs, env: Env<'_>) -> Vec<(&'static str, String)> {
+    let file = args.kubeconfig.as_ref().map(|path| path.display().to_string());
+    let listed = env("KUBECONFIG").unwrap_or_default();
+    let listed = listed.split(':').map(|path| ("file", path.to_owned()));
+    [
+        ("file", file),
+        ("home", env("HOME")),
+        ("context", args.context.clone()),
+        ("namespace", args.namespace.clone()),
+    ]
+    .into_iter()
+    .filter_map(|(kind, name)| Some((kind, name?)))
+    .chain(listed)
+    .filter(|(_, name)| !name.is_empty() && name != "/")
+    .collect()
+}
