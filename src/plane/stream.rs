@@ -16,6 +16,7 @@ use crate::{
     cluster::{Cluster, LogRequest},
     core::{
         backoff::Jitter,
+        failure::Failure,
         log::follow::{Complete, End, Follow, Life, LogState, Next, Opening, Start},
         machine::{LogNews, LogSource},
     },
@@ -138,6 +139,9 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         if brought {
             follow.progressed();
             rest.disturbed();
+        }
+        if let End::Failed(failure @ (Failure::Unreachable(_) | Failure::Lost(_))) = &end {
+            (log.tell)(LogNews::OutOfReach(failure.clone()));
         }
         if position && end == End::Eof {
             // Nothing is there that could be skipped, or it was.

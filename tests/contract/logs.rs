@@ -31,7 +31,7 @@ fn few_lines_and_many() {
 fn any_bytes() {
     let ns = Namespace::new();
     // No CRLF: containerd 1.6 itself takes the CR before a newline away.
-    let script = r#"printf 'nul \000 bad \377\376 cr\rmore\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf "x"; print ""}'; printf 'no newline'"#;
+    let script = r#"printf 'nul \000 bad \377\376 cr\rmore\n\n  \n\033[31mred\033[0m\n'; awk 'BEGIN{while(i++<200000) printf "x"; print ""}'; printf 'no newline'; sleep 1"#;
     let mut expected = b"nul \0 bad \xff\xfe cr\rmore\n\n  \n\x1b[31mred\x1b[0m\n".to_vec();
     expected.extend(std::iter::repeat_n(b'x', 200_000));
     expected.extend(b"\nno newline");
@@ -41,7 +41,7 @@ fn any_bytes() {
 #[test]
 fn a_line_of_5_mb() {
     let ns = Namespace::new();
-    let script = r#"echo before; awk 'BEGIN{for(i=0;i<100000;i++) printf "%050d", i; print ""}'; echo behind"#;
+    let script = r#"echo before; awk 'BEGIN{for(i=0;i<100000;i++) printf "%050d", i; print ""}'; echo behind; sleep 1"#;
     let mut expected = "before\n".to_owned();
     (0..100_000).for_each(|i| write!(expected, "{i:050}").expect("a string"));
     expected += "\nbehind\n";

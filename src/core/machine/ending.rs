@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use super::{
-    Action, Cleanup, DeletePolicy, Deletion, Input, Machine, Propagation, Seen, Stage, Task, closing::Gathering,
-    pods::Pods,
+    Action, Cleanup, DeletePolicy, Deletion, Input, LogNews, Machine, Plan, Propagation, Seen, Stage, Task,
+    closing::Gathering, pods::Pods, quiet::Quiet,
 };
 use crate::core::{
     backoff::Backoff,
@@ -16,8 +16,6 @@ use crate::core::{
     pod::PodView,
 };
 
-/// Draining ends when no log has brought a byte for this long.
-const QUIET: Duration = Duration::from_secs(30);
 /// The pause before pods are listed again that could not be listed.
 const RECONCILE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the pods' watch may lag behind the Job's before the pods are listed.
@@ -35,8 +33,7 @@ pub(super) struct Ending {
     pub(super) step: Step,
     /// Hard end of draining.
     drain_by: Option<Duration>,
-    /// When a log last brought a byte.
-    heard: Duration,
+    quiet: Quiet,
     reconcile: Reconcile,
     removal: Removal,
     job_gone: bool,
@@ -96,12 +93,12 @@ impl Ending {
         matches!(self.removal, Removal::Asked { .. })
     }
 
-    pub(super) fn due(&self, pods: &Pods) -> Option<(Duration, &'static str)> {
+    pub(super) fn due(&self, plan: &Plan, pods: &Pods) -> Option<(Duration, &'static str)> {
         let drain = match self.step {
             // The logs are over by then.
             Step::Drain if matches!(self.gathering, Gathering::Asked(..)) => None,
             Step::Drain => {
-                let quiet = (!pods.logs.blocked()).then_some(self.heard + QUIET);
+                let quiet = (!pods.logs.blocked()).then(|| self.quiet.until(plan.outage_budget));
                 let by = [quiet, self.drain_by].into_iter().flatten().min();
                 by.map(|by| (by, "drain"))
             }
@@ -171,16 +168,16 @@ impl Machine {
         };
         // The delete request goes out before anything else is said or done.
         actions.splice(0..0, self.delete_action(&removal));
-        self.stage = Stage::Ending(Ending {
+        self.stage = Stage::Ending(Box::new(Ending {
             basis: Basis::Given(verdict),
             step: Step::Drain,
             drain_by: Some(drain_by),
-            heard: now,
+            quiet: Quiet::new(now, false),
             reconcile: Reconcile::Settled,
             removal,
             job_gone: false,
             gathering: Gathering::Before,
-        });
+        }));
         actions.extend(self.advance(now));
         actions
     }
@@ -206,16 +203,17 @@ impl Machine {
         } else {
             Reconcile::At(now + RECONCILE_AFTER)
         };
-        self.stage = Stage::Ending(Ending {
+        let lost = matches!(&self.stage, Stage::Following(following) if following.pods_lost());
+        self.stage = Stage::Ending(Box::new(Ending {
             basis,
             step: Step::Drain,
             drain_by: None,
-            heard: now,
+            quiet: Quiet::new(now, lost),
             reconcile,
             removal: Removal::ByPolicy(propagation),
             job_gone: false,
             gathering: Gathering::Before,
-        });
+        }));
         self.advance(now)
     }
 
@@ -312,10 +310,17 @@ impl Machine {
     pub(super) fn ending(&mut self, input: Input, now: Duration) -> Vec<Action> {
         let mut actions = match input {
             Input::Log(stream, news) => {
-                if let Stage::Ending(ending) = &mut self.stage {
-                    ending.heard = now;
-                }
-                self.log_news(stream, news)
+                let budget = self.plan.outage_budget;
+                let told = match (&mut self.stage, &news) {
+                    (Stage::Ending(ending), LogNews::OutOfReach(failure)) => {
+                        ending.quiet.log_lost(failure, budget, now)
+                    }
+                    (Stage::Ending(ending), _) => ending.quiet.log_came(now),
+                    _ => None,
+                };
+                let mut actions: Vec<Action> = told.map(Action::Say).into_iter().collect();
+                actions.extend(self.log_news(stream, news));
+                actions
             }
             Input::Job(seen) => {
                 self.job_while_ending(&seen);
@@ -369,11 +374,20 @@ impl Machine {
             Seen::Lost(_) => Some(Reconcile::Settled),
             Seen::One(_) | Seen::Gone(_) | Seen::Back | Seen::Polled(_) => None,
         };
-        let actions = match seen {
+        let budget = self.plan.outage_budget;
+        let told = match (&mut self.stage, &seen) {
+            (Stage::Ending(ending), Seen::Lost(failure)) if failure.may_heal() => {
+                ending.quiet.pods_lost(failure, budget, now)
+            }
+            (Stage::Ending(ending), _) => ending.quiet.pods_came(now),
+            _ => None,
+        };
+        let mut actions: Vec<Action> = told.map(Action::Say).into_iter().collect();
+        actions.extend(match seen {
             // The Job's own fate is known; its pods are not waited for beyond the drain's budget.
             Seen::Lost(_) | Seen::Back | Seen::Polled(_) => Vec::new(),
             Seen::All(_) | Seen::One(_) | Seen::Gone(_) => self.pods_seen(seen, now),
-        };
+        });
         let unseen = self.unseen();
         if let Stage::Ending(ending) = &mut self.stage {
             ending.reconcile = match answer {
@@ -489,15 +503,13 @@ impl Machine {
             }
             actions.push(Action::Flush);
         }
-        let Stage::Ending(Ending {
-            step: Step::Remove,
-            removal,
-            ..
-        }) = &self.stage
-        else {
+        let Stage::Ending(ending) = &self.stage else {
             return actions;
         };
-        match removal {
+        if ending.step != Step::Remove {
+            return actions;
+        }
+        match &ending.removal {
             Removal::Asked { .. } => {}
             Removal::Done(cleanup) => {
                 let cleanup = cleanup.clone();
@@ -520,7 +532,7 @@ impl Machine {
             return None;
         };
         // A log that waits for whoever reads stdout is not silent.
-        let quiet = now >= ending.heard + QUIET && !self.pods.logs.blocked();
+        let quiet = now >= ending.quiet.until(self.plan.outage_budget) && !self.pods.logs.blocked();
         if quiet || ending.drain_by.is_some_and(|by| now >= by) {
             return Some(true);
         }

@@ -74,6 +74,11 @@ impl Following {
         }
     }
 
+    /// The pods cannot be watched at present.
+    pub(super) fn pods_lost(&self) -> bool {
+        self.lost.pods
+    }
+
     /// The Job, or its pods, cannot be seen at present.
     pub(super) fn out_of_sight(&self) -> bool {
         self.outage.is_some()
@@ -306,6 +311,8 @@ impl Machine {
                 logs.counted(stream, counts);
                 return Vec::new();
             }
+            // The watches tell of an outage; at the end of a run `quiet` does.
+            LogNews::OutOfReach(_) => return Vec::new(),
             LogNews::Blocked(blocked) => {
                 logs.set_blocked(stream, blocked);
                 return Vec::new();

@@ -78,6 +78,8 @@ pub enum LogNews {
     Gap(Gap),
     /// The kubelet spoke in the log's stead.
     Kubelet(String),
+    /// The API server does not answer; it is tried again.
+    OutOfReach(Failure),
     /// The log may not be read.
     Denied(Failure),
     /// No more will be read.

@@ -261,3 +261,52 @@ fn pods_that_went_with_their_job_before_they_were_listed_are_told() {
         .pass(60);
     assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::PodsUnseen(2)))), 1);
 }
+
+#[test]
+fn an_api_server_that_goes_away_at_the_end_is_waited_for() {
+    let refused = || Failure::Unreachable("refused".into());
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::One(complete())));
+    for _ in 0..60 {
+        run.input(Input::Log(StreamId(0), LogNews::OutOfReach(refused())))
+            .pass(10);
+    }
+    let lost = |run: &Run| run.count(|a| matches!(a, Action::Say(Notice::ConnectionLost { .. })));
+    let flushed = |run: &Run| run.count(|a| matches!(a, Action::Flush));
+    assert_eq!(
+        (lost(&run), flushed(&run)),
+        (1, 0),
+        "ten minutes are no reason to give a log up"
+    );
+    run.input(Input::Log(StreamId(0), LogNews::Progress(Counts::default())));
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::ConnectionBack { .. }))),
+        1
+    );
+    run.pass(29);
+    assert_eq!(flushed(&run), 0);
+    run.pass(1);
+    assert_eq!(flushed(&run), 1, "now it is silent");
+
+    let mut run = Run::streaming(plan());
+    run.input(Input::Pods(Seen::Lost(refused())))
+        .input(Input::Job(Seen::One(failed())));
+    run.pass(899);
+    assert_eq!(
+        flushed(&run),
+        0,
+        "the pods are out of sight, and with them the exit code"
+    );
+    run.input(Input::Pods(Seen::One(ended(7))))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 7);
+
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::One(complete())));
+    for _ in 0..100 {
+        run.input(Input::Log(StreamId(0), LogNews::OutOfReach(refused())))
+            .pass(10);
+    }
+    assert_eq!(flushed(&run), 1, "the outage budget is over");
+}

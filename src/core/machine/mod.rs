@@ -24,6 +24,7 @@ pub mod look;
 mod main_container;
 mod milestones;
 mod pods;
+mod quiet;
 mod showing;
 mod starting;
 
@@ -77,7 +78,7 @@ enum Stage {
     Creating(Creating),
     Attaching(Attaching),
     Following(Box<Following>),
-    Ending(Ending),
+    Ending(Box<Ending>),
     Over,
 }
 
@@ -119,7 +120,7 @@ impl Machine {
             Stage::Creating(creating) => creating.due(),
             Stage::Attaching(attaching) => Some(attaching.due()),
             Stage::Following(following) => following.due(&self.plan),
-            Stage::Ending(ending) => ending.due(&self.pods),
+            Stage::Ending(ending) => ending.due(&self.plan, &self.pods),
             Stage::Over => return None,
         };
         let timeout = match &self.stage {
