@@ -39,6 +39,10 @@ pub struct StatusArgs {
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "json")]
     pub output: Format,
 
+    /// The container whose exit code counts, where a pod has several [default: the first that failed]
+    #[arg(long, value_name = "NAME")]
+    pub main_container: Option<String>,
+
     /// How long to try while the API server is out of reach
     #[arg(long, value_name = "DURATION", default_value = "30s",
           value_parser = crate::core::duration::parse)]
@@ -87,6 +91,7 @@ async fn attempt(
         cluster: &target.cluster,
         name: &args.name,
         namespace: &target.namespace,
+        main: args.main_container.as_deref(),
         until: args.connect_timeout,
         started,
         seed: u64::from_le_bytes(run::random()?),
@@ -130,6 +135,7 @@ struct Asking<'a> {
     cluster: &'a Cluster,
     name: &'a str,
     namespace: &'a str,
+    main: Option<&'a str>,
     until: Duration,
     started: Instant,
     seed: u64,
@@ -146,7 +152,7 @@ impl Asking<'_> {
             .map_err(|failure| seek::unreadable(&what, self.namespace, &failure))?
             .ok_or_else(|| seek::absent(self.name, self.namespace))?;
         let pods = self.pods(&job).await?;
-        let look = look::look(&job, pods);
+        let look = look::look(&job, pods, self.main);
         let warnings = self.warnings(&look.telling).await;
         Ok((job, look, warnings))
     }

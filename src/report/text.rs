@@ -110,9 +110,15 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
-        Notice::DeleteFailed { job, namespace, why } => format!(
-            "job/{job} could not be deleted: {why}\nhint: delete it with 'kubectl delete job {job} -n {namespace}'"
-        ),
+        Notice::DeleteFailed { job, namespace, why } => {
+            let first = if why.contains("(HTTP 403)") {
+                "allow delete on jobs, as manifests/rbac.yaml does, and have it deleted by somebody who may,"
+            } else {
+                "delete it"
+            };
+            let hint = format!("{first} with 'kubectl delete job {job} -n {namespace}'");
+            format!("job/{job} could not be deleted: {why}\nhint: {hint}")
+        }
         Notice::Kept {
             job, unfinished: true, ..
         } => format!("left job/{job} as it is; its pods may still run"),

@@ -39,6 +39,7 @@ fn words(ns: &Namespace, done: &Done) -> String {
     let steps = |line: &&str| line.contains(" is scheduled on node ") || line.ends_with(" has started");
     let lines = text.lines().filter(|line| !steps(line)).map(|line| {
         let line = line.split(" on https://").next().unwrap_or_default();
+        let line = line.split("; still ending").next().unwrap_or_default();
         let line = line.split(" after ").next().unwrap_or_default();
         let words: Vec<String> = line.split(' ').map(stable).collect();
         words.join(" ") + "\n"

@@ -8,7 +8,7 @@ pub(super) fn of(job: &JobView, seen: &Seen<'_>) -> Diagnosis {
     // What kept an earlier pod from being made has passed.
     let event = newest(seen.events, &job.uid, &["FailedCreate"]).filter(|event| event.last >= seen.last_end);
     let Some(event) = event else {
-        return silent(job, seen.failed);
+        return silent(job, seen);
     };
     let words = event.message.strip_prefix("Error creating: ").unwrap_or(&event.message);
     let (category, cure, hint) = judged(words);
@@ -22,7 +22,8 @@ pub(super) fn of(job: &JobView, seen: &Seen<'_>) -> Diagnosis {
     }
 }
 
-fn silent(job: &JobView, failed: usize) -> Diagnosis {
+fn silent(job: &JobView, seen: &Seen<'_>) -> Diagnosis {
+    let failed = seen.failed;
     let (category, words, hint, cure) = if failed > 0 {
         let attempts = match failed {
             1 => "one attempt has failed".to_owned(),
@@ -37,7 +38,7 @@ fn silent(job: &JobView, failed: usize) -> Diagnosis {
     } else {
         (
             Category::NoPod,
-            "it has no pod yet, and no Event says why".to_owned(),
+            format!("it has no pod yet, and {}", seen.silence()),
             "is the cluster's Job controller at work (kube-controller-manager)? Allow list on events to see more",
             Cure::Time,
         )

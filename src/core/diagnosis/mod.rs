@@ -195,6 +195,8 @@ impl Diagnosis {
 pub struct Seen<'a> {
     /// Events of the Job and of pods that were looked at.
     pub events: &'a [EventView],
+    /// Events may not be read, so that there are none says nothing.
+    pub denied: bool,
     /// Pods that failed.
     pub failed: usize,
     /// When the last container of them ended.
@@ -217,7 +219,7 @@ pub fn of<'a>(job: &JobView, pods: impl Iterator<Item = &'a PodView>, seen: &See
     if waiting.peek().is_none() {
         return Some(create::of(job, seen));
     }
-    let found = waiting.filter_map(|pod| pod::of(pod, seen.events));
+    let found = waiting.filter_map(|pod| pod::of(pod, seen));
     // What waiting cannot heal decides; of equals the first pod's.
     found.reduce(|worst, next| if next.cure > worst.cure { next } else { worst })
 }
@@ -246,6 +248,17 @@ fn suspended(job: &JobView) -> Diagnosis {
         words,
         hint: Some(hint),
         cure: Cure::Patience,
+    }
+}
+
+impl Seen<'_> {
+    /// What stands for an Event where there is none.
+    fn silence(&self) -> &'static str {
+        if self.denied {
+            "its Events may not be read"
+        } else {
+            "no Event says why"
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why a pod that exists does not run: from its status, and where that says nothing from its Events.
 
-use super::{Category, Cure, Diagnosis, newest};
+use super::{Category, Cure, Diagnosis, Seen, newest};
 use crate::core::{
     event::EventView,
     pod::{ContainerView, PodView, State},
@@ -9,7 +9,8 @@ use crate::core::{
 /// Waiting reasons that every container passes through.
 const ORDINARY: [&str; 3] = ["", "ContainerCreating", "PodInitializing"];
 
-pub(super) fn of(pod: &PodView, events: &[EventView]) -> Option<Diagnosis> {
+pub(super) fn of(pod: &PodView, seen: &Seen<'_>) -> Option<Diagnosis> {
+    let events = seen.events;
     if let Some(why) = &pod.unscheduled {
         return Some(unscheduled(pod, why, events));
     }
@@ -27,7 +28,7 @@ pub(super) fn of(pod: &PodView, events: &[EventView]) -> Option<Diagnosis> {
         State::Running { .. } => true,
         State::Waiting { .. } | State::Terminated(_) => false,
     });
-    (!runs).then(|| by_events(pod, events))
+    (!runs).then(|| by_events(pod, seen))
 }
 
 fn unscheduled(pod: &PodView, why: &str, events: &[EventView]) -> Diagnosis {
@@ -141,7 +142,8 @@ fn config(message: &str) -> (Category, Cure, &'static str) {
     }
 }
 
-fn by_events(pod: &PodView, events: &[EventView]) -> Diagnosis {
+fn by_events(pod: &PodView, seen: &Seen<'_>) -> Diagnosis {
+    let events = seen.events;
     let mount = newest(
         events,
         &pod.uid,
@@ -187,7 +189,7 @@ fn by_events(pod: &PodView, events: &[EventView]) -> Diagnosis {
         let hint = "large images take their time; --startup-timeout stands still meanwhile";
         return found(pod, Category::Pulling, Cure::Patience, &event.message, hint);
     }
-    let words = format!("it has a node ({}) and does not run yet; no Event says why", pod.node);
+    let words = format!("it has a node ({}) and does not run yet; {}", pod.node, seen.silence());
     found(
         pod,
         Category::Slow,

@@ -193,6 +193,7 @@ fn between_two_attempts_an_old_event_says_nothing() {
     let events = [event("job", "FailedCreate", "Error creating: exceeded quota", 5)];
     let seen = |second| Seen {
         events: &events,
+        denied: false,
         failed: 1,
         last_end: Timestamp::from_second(second).ok(),
     };

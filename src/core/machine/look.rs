@@ -27,9 +27,9 @@ pub struct Look {
     pub telling: Vec<String>,
 }
 
-/// Looks at a Job and at the pods that there are.
+/// Looks at a Job and at the pods that there are. `main` is the container whose code counts, if one was named.
 #[must_use]
-pub fn look(job: &JobView, listed: Vec<PodView>) -> Look {
+pub fn look(job: &JobView, listed: Vec<PodView>, main: Option<&str>) -> Look {
     let troubled = listed.iter().filter(|pod| pod.phase != Phase::Succeeded);
     let telling = std::iter::once(&job.uid)
         .chain(troubled.map(|pod| &pod.uid).take(ASKED))
@@ -51,7 +51,7 @@ pub fn look(job: &JobView, listed: Vec<PodView>) -> Look {
     }
     let evidence = pods.evidence();
     Look {
-        verdict: verdict::finished(job, &evidence, None).or_else(|| verdict::announced(job, &evidence, None)),
+        verdict: verdict::finished(job, &evidence, main).or_else(|| verdict::announced(job, &evidence, main)),
         pods: pods.records(),
         telling,
     }

@@ -203,6 +203,7 @@ impl Machine {
         starting.ran |= ran;
         let seen = diagnosis::Seen {
             events: &starting.events,
+            denied: starting.events_denied,
             failed,
             last_end,
         };
