@@ -78,6 +78,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     let mut start = source.start;
     let mut keep_open = true;
     let mut rest = Rest::default();
+    let (asked, mut waited) = (Instant::now(), None);
     let complete = loop {
         let now = *state.borrow_and_update();
         match follow.opening(now, rest.until_now(now.life)) {
@@ -110,6 +111,8 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
                 // Never closed; without a lane it would be read all the same.
                 lanes.0.acquire().await.ok()
             };
+            // The answer to it comes with the first line.
+            let sent = asked.elapsed();
             let opening = async {
                 tokio::select! {
                     opened = cluster.open_log(&request) => Some(opened),
@@ -120,6 +123,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             };
             match log.giving_way(opening).await {
                 Some(Ok(body)) => {
+                    waited.get_or_insert(sent);
                     let check = source
                         .restarts
                         .then(|| cluster.serves(&source, now.previous, jitter.fork()));
@@ -164,7 +168,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     if let Some(failure) = follow.denied() {
         (log.tell)(LogNews::Denied(failure.clone()));
     }
-    let complete = began(complete, &source, &log);
+    let complete = began(complete, &source, waited.unwrap_or_default(), &log);
     log.close(complete).await;
 }
 
@@ -201,15 +205,17 @@ impl Rest {
     }
 }
 
-/// An end that is proven proves no beginning.
-fn began<T: Fn(LogNews)>(complete: Complete, source: &LogSource, log: &Log<T>) -> Complete {
+/// An end that is proven proves no beginning. `waited` is the time from the reader's start until the
+/// first stream was asked for that was opened.
+fn began<T: Fn(LogNews)>(complete: Complete, source: &LogSource, waited: Duration, log: &Log<T>) -> Complete {
     let first = log.cursor.first().map(|stamp| stamp.seconds);
-    let late = source
-        .late
+    let late = source.late || waited > Duration::from_secs(ROTATED_AFTER.unsigned_abs());
+    let begins_late = source
+        .started_at
         .zip(first)
         .is_some_and(|(start, first)| first > start + ROTATED_AFTER);
     match complete {
-        Complete::Yes if late && source.start == Start::Beginning => Complete::LateStart,
+        Complete::Yes if late && begins_late && source.start == Start::Beginning => Complete::LateStart,
         Complete::Yes | Complete::Unproven | Complete::LateStart | Complete::Denied => complete,
     }
 }

@@ -56,7 +56,10 @@ pub(crate) fn always(scenario: &Scenario, came: &Came) -> Result<(), String> {
             }
         }
     }
-    missing |= scenario.prefixed() && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
+    // The same of a log that was rotated away whole.
+    missing |= scenario.prefixed()
+        && !came.disturbed.contains(&Event::Rotate)
+        && shown.len() < came.written.iter().filter(|(_, text)| !text.is_empty()).count();
     let told = [
         "log gap",
         "may be missing",

@@ -196,8 +196,10 @@ pub struct LogSource {
     pub start: Start,
     /// The kubelet may start the container again under the same name.
     pub restarts: bool,
-    /// When it started, in seconds since 1970 on the node's clock, if it was not seen to start.
-    pub late: Option<i64>,
+    /// When it started, in seconds since 1970 on the node's clock, as far as is known.
+    pub started_at: Option<i64>,
+    /// It was not seen to start: nobody knows how long ago that was.
+    pub late: bool,
     /// Every line says whose it is.
     pub prefixed: bool,
 }

@@ -136,8 +136,8 @@ impl Logs {
                 continue;
             }
             // What nobody saw start may have been rotated before anybody could read it.
-            let late = before.is_none().then_some(started_at).flatten();
-            let start = if self.listed || late.is_none() {
+            let late = before.is_none() && started_at.is_some();
+            let start = if self.listed || !late {
                 Start::Beginning
             } else {
                 self.plan.start
@@ -156,7 +156,8 @@ impl Logs {
                 state,
                 start,
                 restarts: container.restarts,
-                late: late.map(jiff::Timestamp::as_second),
+                started_at: started_at.map(jiff::Timestamp::as_second),
+                late,
                 prefixed: self.prefixed,
             };
             actions.extend(self.open(source, failed));
