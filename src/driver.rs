@@ -80,6 +80,11 @@ pub async fn drive(
             () = timer => Input::Due,
             Some(input) = arrived.recv() => input,
         };
+        if let Input::Log(stream, LogNews::Done { .. }) = &input {
+            tasks.states.remove(stream);
+        }
+        // What is over is let go: a long run makes many requests.
+        while tasks.set.try_join_next().is_some() {}
         actions = machine.handle(input, started.elapsed());
     }
 }
@@ -215,6 +220,7 @@ impl Tasks<'_> {
             jitter: self.jitter.fork(),
             tell: move |news| drop(inputs.send(Input::Log(stream, news))),
         };
+        self.streams.retain(|(_, task, _)| !task.is_finished());
         let task = self.set.spawn(plane::read(reader));
         self.streams.push((stream, task, counts));
     }

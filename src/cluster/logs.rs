@@ -83,7 +83,8 @@ impl Cluster {
         }
         let path = format!("{}/{}/log", self.pods(), encoded(&request.pod));
         let within = if request.follow {
-            SILENT_AFTER
+            // The reader looks after its silence; this is for what hangs all the same.
+            SILENT_AFTER + Duration::from_secs(10)
         } else {
             Duration::from_secs(60)
         };

@@ -88,6 +88,11 @@ pub enum Notice {
         /// The Job.
         job: String,
     },
+    /// Somebody has asked for the Job's deletion; its pods have to end first.
+    BeingDeleted {
+        /// The Job.
+        job: String,
+    },
     /// An existing Job is followed.
     Attached {
         /// The Job.

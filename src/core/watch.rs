@@ -154,7 +154,11 @@ impl Resume {
         };
         self.failures += 1;
         self.broken += u32::from(std::mem::take(&mut self.open));
-        let pause = self.backoff.next(failure.retry_after());
+        let pause = if failure.is(403) {
+            pause_between(self.failures)
+        } else {
+            self.backoff.next(failure.retry_after())
+        };
         let tell = !self.told && (self.failures > 1 || self.broken >= BROKEN || failure.is(403));
         self.told |= tell;
         (pause, tell.then_some(failure))

@@ -102,14 +102,14 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             tail: tail(start),
         };
         log.cursor.behind_first(position);
-        log.cursor.amid(request.tail.is_some());
+        log.cursor.amid(request.tail.is_some() && request.since.is_none());
         let before = log.cursor.bytes();
         let end = {
             let _lane = if now.followed {
                 None
             } else {
                 // Never closed; without a lane it would be read all the same.
-                lanes.0.acquire().await.ok()
+                log.giving_way(lanes.0.acquire()).await.ok()
             };
             // The answer to it comes with the first line.
             let sent = asked.elapsed();
@@ -134,12 +134,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             }
         };
         let brought = log.cursor.bytes() > before;
-        let short = log.cursor.spoke() || (!request.follow && !log.cursor.met());
-        let end = if end == End::Eof && !brought && short {
-            End::Vain
-        } else {
-            end
-        };
+        let end = judged(end, brought, request.follow, &log);
         if brought {
             follow.progressed();
             rest.disturbed();
@@ -170,6 +165,16 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
     }
     let complete = began(complete, &source, waited.unwrap_or_default(), &log);
     log.close(complete).await;
+}
+
+/// An orderly end of a stream that has brought nothing, not even all that is known, is none.
+fn judged<T: Fn(LogNews)>(end: End, brought: bool, followed: bool, log: &Log<T>) -> End {
+    let short = log.cursor.spoke() || (!followed && !log.cursor.met());
+    if end == End::Eof && !brought && short {
+        End::Vain
+    } else {
+        end
+    }
 }
 
 /// For `--verbose`: why a log is opened again.

@@ -65,6 +65,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("container_failed", &["pod", "container", "exit_code", "reason"], "a container ended with a failure"),
     ("main_ended", &["pod", "container", "others"], "the main container has ended, and the run ends with it (`--main-decides`)"),
     ("stalled", &["category", "object", "container", "why", "nothing_runs"], "nothing runs, or not all of it, and why; said again when the reason changes"),
+    ("being_deleted", &["job"], "somebody has asked for the Job's deletion; its pods are waited for"),
     ("events_denied", &["why"], "the cluster's Events may not be read: why nothing runs may stay unknown"),
     ("events_unread", &["why"], "`kjo status` could not read the cluster's Events: there are no warnings"),
     ("pods_denied", &["why"], "the pods may not be seen: no logs, no exit codes"),
@@ -144,6 +145,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
             diagnosis,
             nothing_runs,
         } => stalled(diagnosis, *nothing_runs),
+        Notice::BeingDeleted { job } => facts(Warning, "being_deleted", json!({"job": job})),
         Notice::EventsDenied(failure) => facts(Warning, "events_denied", json!({"why": words(failure)})),
         Notice::EventsUnread(failure) => facts(Warning, "events_unread", json!({"why": words(failure)})),
         Notice::MainEnded { pod, container, others } => facts(

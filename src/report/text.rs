@@ -100,6 +100,9 @@ pub(super) fn of(notice: &Notice) -> String {
              hint: allow watch on {resource}, as manifests/rbac.yaml does"
         ),
         Notice::Leaving { signal, job } => format!("{}: leaving job/{job} as it is", signal.name()),
+        Notice::BeingDeleted { job } => {
+            format!("job/{job} is being deleted by somebody; waiting for its pods to end")
+        }
         Notice::Attached { job } => format!("following job/{job}"),
         Notice::PodsUnseen(1) => "1 pod of the Job came and went unseen; its log is not shown".to_owned(),
         Notice::PodsUnseen(n) => format!("{n} pods of the Job came and went unseen; their logs are not shown"),

@@ -66,6 +66,7 @@ pub(crate) fn notices() -> Vec<Notice> {
         stalled(Category::ImagePull, Cure::Time, false),
         stalled(Category::Queued, Cure::Patience, true),
         Notice::EventsDenied(lost()),
+        Notice::BeingDeleted { job: job() },
         Notice::MainEnded {
             pod: pod(),
             container: container(),

@@ -160,6 +160,15 @@ impl Category {
         }
     }
 
+    /// It is about an image.
+    #[must_use]
+    pub fn is_image(self) -> bool {
+        matches!(
+            self,
+            Self::ImageNotFound | Self::ImageDenied | Self::ImageRateLimit | Self::ImagePull
+        )
+    }
+
     /// Nobody has said so: it is concluded from the time that has passed.
     #[must_use]
     pub fn is_silence(self) -> bool {
@@ -172,6 +181,14 @@ impl Diagnosis {
     #[must_use]
     pub fn is_as(&self, other: &Self) -> bool {
         self.category == other.category && self.container == other.container
+    }
+
+    /// A back-off of the kubelet that does not say what it is about.
+    #[must_use]
+    pub fn is_bare_backoff(&self) -> bool {
+        self.category == Category::ImagePull
+            && self.words.starts_with("ImagePullBackOff: Back-off pulling image")
+            && !self.words.contains("ErrImagePull")
     }
 
     /// It is the status of a pod or a Job that says so, and no Event is needed.

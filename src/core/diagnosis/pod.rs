@@ -83,7 +83,8 @@ fn container_waits(pod: &PodView, container: &ContainerView, reason: &str, messa
 
 /// By the words of container runtimes and registries.
 fn image(message: &str) -> (Category, Cure, &'static str) {
-    let lower = message.to_lowercase();
+    // Names of images and hosts may hold any word.
+    let lower: String = message.to_lowercase().split('"').step_by(2).collect();
     let has = |words: &[&str]| words.iter().any(|word| lower.contains(word));
     if has(&["toomanyrequests", "too many requests", "rate limit", "pull limit"]) {
         (
@@ -133,30 +134,36 @@ fn config(message: &str) -> (Category, Cure, &'static str) {
             Cure::Somebody,
             "create it in the Job's namespace, or correct the reference to it",
         )
-    } else {
+    } else if ["runAsNonRoot", "non-numeric user", "runAsUser"]
+        .iter()
+        .any(|words| message.contains(words))
+    {
         (
             Category::ConfigInvalid,
             Cure::Never,
             "correct the container's settings in the manifest",
+        )
+    } else {
+        // "failed to sync secret cache", "services have not yet been read": a node that has just started.
+        (
+            Category::ConfigInvalid,
+            Cure::Time,
+            "the node tries again; see 'kubectl describe pod', under Events",
         )
     }
 }
 
 fn by_events(pod: &PodView, seen: &Seen<'_>) -> Diagnosis {
     let events = seen.events;
-    let mount = newest(
-        events,
-        &pod.uid,
-        &["FailedMount", "FailedAttachVolume", "FailedMapVolume"],
-    );
-    let network = newest(
-        events,
-        &pod.uid,
-        &["FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady"],
-    );
-    let node = newest(events, &pod.uid, &["NodeNotReady"]);
-    let pulling = newest(events, &pod.uid, &["Pulling"]);
-    let after = newest(events, &pod.uid, &["Pulled", "Failed", "BackOff"]);
+    let about = |reasons: &[&str]| newest(events, &pod.uid, reasons);
+    // What the pod has come past is healed.
+    let past = about(&["Pulling", "Pulled", "Created", "Started"]).map(|event| event.last);
+    let trouble = |reasons: &[&str]| about(reasons).filter(|event| past.is_none_or(|past| event.last > past));
+    let mount = trouble(&["FailedMount", "FailedAttachVolume", "FailedMapVolume"]);
+    let network = trouble(&["FailedCreatePodSandBox", "FailedPodSandBoxStatus", "NetworkNotReady"]);
+    let node = trouble(&["NodeNotReady"]);
+    let pulling = about(&["Pulling"]);
+    let after = about(&["Pulled", "Failed", "BackOff"]);
     if let Some(event) = mount {
         let missing = event.message.contains("not found") || event.message.contains("references non-existent");
         let (cure, hint) = if missing {
@@ -188,6 +195,11 @@ fn by_events(pod: &PodView, seen: &Seen<'_>) -> Diagnosis {
     if let Some(event) = pulling.filter(|p| after.is_none_or(|after| after.last < p.last)) {
         let hint = "large images take their time; --startup-timeout stands still meanwhile";
         return found(pod, Category::Pulling, Cure::Patience, &event.message, hint);
+    }
+    if pod.node.is_empty() {
+        let words = format!("it has no node, and no scheduler says why; {}", seen.silence());
+        let hint = "is its scheduler at work? See spec.schedulerName";
+        return found(pod, Category::Unschedulable, Cure::Time, &words, hint);
     }
     let words = format!("it has a node ({}) and does not run yet; {}", pod.node, seen.silence());
     found(

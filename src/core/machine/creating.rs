@@ -17,7 +17,7 @@ use crate::core::{
 };
 
 /// Longer than a connection takes to be given up.
-const IN_FLIGHT: Duration = Duration::from_secs(6);
+const IN_FLIGHT: Duration = Duration::from_secs(11);
 
 #[derive(Debug)]
 pub(super) struct Creating {

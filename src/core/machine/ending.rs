@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::{
     Action, Cleanup, DeletePolicy, Deletion, Input, LogNews, Machine, Plan, Propagation, Seen, Stage, Task,
-    closing::Gathering, pods::Pods, quiet::Quiet,
+    closing::Gathering,
+    pods::Pods,
+    quiet::{QUIET, Quiet},
 };
 use crate::core::{
     backoff::Backoff,
@@ -204,10 +206,12 @@ impl Machine {
             Reconcile::At(now + RECONCILE_AFTER)
         };
         let lost = matches!(&self.stage, Stage::Following(following) if following.pods_lost());
+        // Pods that will not go may write for ever.
+        let drain_by = matches!(basis, Basis::Announced).then_some(now + QUIET);
         self.stage = Stage::Ending(Box::new(Ending {
             basis,
             step: Step::Drain,
-            drain_by: None,
+            drain_by,
             quiet: Quiet::new(now, lost),
             reconcile,
             removal: Removal::ByPolicy(propagation),

@@ -32,6 +32,10 @@ pub(super) struct Following {
     announced: Option<Announced>,
     /// When the main container, which has ended, will have been alone with its proxies for long enough.
     pub(super) main_alone: Option<Duration>,
+    /// The watch has told that the Job was deleted.
+    seen_to_go: bool,
+    /// Somebody has asked for the Job's deletion: until when its pods are waited for.
+    deleting: Option<Duration>,
     /// The Job seems gone: it is read to be sure, again at this time.
     missing: Option<Missing>,
 }
@@ -54,6 +58,8 @@ struct Lost {
 struct Missing {
     backoff: Backoff,
     next: Option<Duration>,
+    since: Duration,
+    told: bool,
 }
 
 impl Following {
@@ -70,8 +76,15 @@ impl Following {
             outage: None,
             announced: None,
             main_alone: None,
+            seen_to_go: false,
+            deleting: None,
             missing: None,
         }
+    }
+
+    /// The pods may not be seen.
+    pub(super) fn blind(&self) -> bool {
+        self.pods_denied
     }
 
     /// The pods cannot be watched at present.
@@ -90,14 +103,24 @@ impl Following {
             .as_ref()
             .and_then(|m| m.next)
             .map(|at| (at, "read the Job"));
-        let outage = self.outage.map(|since| (since + plan.outage_budget, "outage budget"));
+        let unseen = self.outage.or(self.missing.as_ref().map(|m| m.since));
+        let outage = unseen.map(|since| (since + plan.outage_budget, "outage budget"));
+        let deleting = self
+            .deleting
+            .filter(|_| self.outage.is_none())
+            .map(|at| (at, "deleted by somebody"));
         let announced = self
             .announced
             .as_ref()
+            // What is announced is not concluded from what nobody can see.
+            .filter(|_| self.outage.is_none())
             .map(|a| (a.tell.as_ref().map_or(a.until, |(at, _)| *at), "announced end"));
         let main = self.main_alone.map(|at| (at, "the main container is alone"));
         let starting = self.starting.due(plan);
-        [read, outage, announced, main, starting].into_iter().flatten().min()
+        [read, outage, announced, main, starting, deleting]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 
@@ -139,6 +162,11 @@ impl Machine {
     }
 
     fn job_seen(&mut self, seen: Seen<JobView>, now: Duration) -> Vec<Action> {
+        if let (Seen::Gone(job), Stage::Following(following)) = (&seen, &mut self.stage)
+            && self.job.as_ref().is_some_and(|ours| ours.uid == job.uid)
+        {
+            following.seen_to_go = true;
+        }
         match seen {
             Seen::One(job) if self.is_ours(&job) => self.job_is(job, now),
             // It was deleted with its end on it: by its TTL, or by somebody who had waited for it.
@@ -162,7 +190,7 @@ impl Machine {
 
     pub(super) fn job_is(&mut self, job: JobView, now: Duration) -> Vec<Action> {
         let announced = job.announced().cloned();
-        let finished = job.terminal().is_some();
+        let (finished, deleting) = (job.terminal().is_some(), job.deleting);
         self.job = Some(job);
         if finished {
             return self.conclude_finished(now);
@@ -184,6 +212,11 @@ impl Machine {
             }
             Some(_) | None => {}
         }
+        if deleting && following.deleting.is_none() {
+            following.deleting = Some(now + grace + STUCK_AFTER);
+            let job = self.plan.job.clone();
+            return vec![Action::Say(Notice::BeingDeleted { job })];
+        }
         Vec::new()
     }
 
@@ -199,33 +232,51 @@ impl Machine {
         following.missing = Some(Missing {
             backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), jitter),
             next: None,
+            since: now,
+            told: false,
         });
-        following.outage.get_or_insert(now);
         vec![Action::ReadJob]
     }
 
     fn job_read(&mut self, answer: Result<Option<JobView>, Failure>, now: Duration) -> Vec<Action> {
         match answer {
             Ok(Some(job)) if self.is_ours(&job) => {
-                if let Stage::Following(following) = &mut self.stage {
-                    following.missing = None;
-                    if !following.lost.job && !following.lost.pods {
-                        following.outage = None;
-                    }
-                }
-                self.job_is(job, now)
+                let missing = match &mut self.stage {
+                    Stage::Following(following) => following.missing.take(),
+                    Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+                };
+                let told = missing
+                    .filter(|missing| missing.told)
+                    .map(|missing| Notice::ConnectionBack {
+                        after: now.saturating_sub(missing.since),
+                    });
+                let mut actions: Vec<Action> = told.map(Action::Say).into_iter().collect();
+                actions.extend(self.job_is(job, now));
+                actions
             }
             Ok(_) => {
                 let verdict = self.vanished(now);
                 self.conclude(verdict, now)
             }
+            // With its namespace the permission to read it went.
+            Err(failure) if failure.is(403) && self.seen_to_go() => {
+                let verdict = self.vanished(now);
+                self.conclude(verdict, now)
+            }
             Err(failure) => {
-                if let Stage::Following(following) = &mut self.stage
-                    && let Some(missing) = &mut following.missing
-                {
-                    missing.next = Some(now + missing.backoff.next(failure.retry_after()));
+                let budget = self.plan.outage_budget;
+                let Stage::Following(following) = &mut self.stage else {
+                    return Vec::new();
+                };
+                let untold = following.outage.is_none();
+                let Some(missing) = &mut following.missing else {
+                    return Vec::new();
+                };
+                missing.next = Some(now + missing.backoff.next(failure.retry_after()));
+                if std::mem::replace(&mut missing.told, true) || !untold {
+                    return Vec::new();
                 }
-                Vec::new()
+                vec![Action::Say(Notice::ConnectionLost { failure, budget })]
             }
         }
     }
@@ -244,7 +295,7 @@ impl Machine {
             .map(Duration::from_secs);
         let out_of_sight = outage.map(|outage| outage + DEAD_AFTER);
         match (out_of_sight, ttl) {
-            (Some(outage), Some(ttl)) if outage >= ttl => Verdict::new(
+            (Some(outage), Some(ttl)) if outage >= ttl && !self.seen_to_go() => Verdict::new(
                 Outcome::Unknown,
                 "GoneAfterOutage",
                 format!(
@@ -260,6 +311,11 @@ impl Machine {
                 format!("job/{job} was deleted by somebody before it had finished"),
             ),
         }
+    }
+
+    /// Its deletion was seen, and no end on it.
+    fn seen_to_go(&self) -> bool {
+        matches!(&self.stage, Stage::Following(following) if following.seen_to_go)
     }
 
     pub(super) fn pods_seen(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
@@ -364,10 +420,16 @@ impl Machine {
             return Vec::new();
         };
         *which(&mut following.lost) = false;
-        if following.lost.job || following.lost.pods || following.missing.is_some() {
+        if following.lost.job || following.lost.pods {
             return Vec::new();
         }
         let since = following.outage.take();
+        // What has happened meanwhile takes a moment to be seen.
+        let gone_by = since.map(|since| now.saturating_sub(since)).unwrap_or_default();
+        if let Some(announced) = &mut following.announced {
+            announced.until += gone_by;
+        }
+        following.deleting = following.deleting.map(|at| at + gone_by);
         since
             .map(|since| {
                 Action::Say(Notice::ConnectionBack {
@@ -386,10 +448,8 @@ impl Machine {
         let Stage::Following(following) = &mut self.stage else {
             return Vec::new();
         };
-        if following
-            .outage
-            .is_some_and(|since| now >= since + self.plan.outage_budget)
-        {
+        let unseen = following.outage.or(following.missing.as_ref().map(|m| m.since));
+        if unseen.is_some_and(|since| now >= since + self.plan.outage_budget) {
             let verdict = Verdict::new(
                 Outcome::Unknown,
                 "OutageBudget",
@@ -405,7 +465,17 @@ impl Machine {
             .on_unfinished_job();
             return self.conclude(verdict, now);
         }
-        if let Some(announced) = &mut following.announced {
+        let in_sight = following.outage.is_none();
+        if in_sight && following.deleting.is_some_and(|at| now >= at) {
+            let verdict = Verdict::new(
+                Outcome::Deleted,
+                "Deleted",
+                format!("job/{job} is being deleted by somebody, and its pods or a finalizer keep it from going"),
+            )
+            .on_unfinished_job();
+            return self.conclude(verdict, now);
+        }
+        if let Some(announced) = following.announced.as_mut().filter(|_| in_sight) {
             if now >= announced.until {
                 return self.conclude_announced(now);
             }

@@ -132,10 +132,14 @@ impl Pods {
             .any(|pod| !pod.finished() && working(pod).any(|c| matches!(c.state, State::Running { .. })))
     }
 
-    /// A container other than a sidecar runs or has run.
+    /// A main container runs or has run. Init containers only make ready for it.
     pub(super) fn any_ran(&self) -> bool {
         let pods = self.tracked.values().map(|t| &t.evidence.pod);
-        pods.flat_map(working)
+        let mains = pods
+            .flat_map(|pod| &pod.containers)
+            .filter(|c| c.kind == ContainerKind::Main);
+        mains
+            .into_iter()
             .any(|c| c.last.is_some() || !matches!(c.state, State::Waiting { .. }))
     }
 

@@ -15,6 +15,7 @@ use crate::core::{
     failure::Failure,
     notice::Notice,
     outcome::{Outcome, Verdict},
+    pod::PodView,
 };
 
 /// What pods say of themselves changes back and forth in their first moments.
@@ -41,7 +42,7 @@ pub(super) struct Starting {
     scheduling: Clock,
     /// From then until a container runs.
     running_up: Clock,
-    /// Something of the Job has run.
+    /// A main container has run.
     ran: bool,
     /// Nothing has run since then; `None` while something does.
     still: Option<Duration>,
@@ -134,7 +135,6 @@ impl Starting {
             self.still = None;
         }
         if runs {
-            self.ran = true;
             self.still = None;
             self.looks = 0;
             self.look = Look::No;
@@ -155,6 +155,12 @@ impl Starting {
     }
 
     fn troubled(&mut self, found: Option<Diagnosis>, now: Duration) {
+        // Older kubelets say in their back-off that they wait, and not for what.
+        let known = self.trouble.as_ref().map(|(known, _)| known.clone());
+        let found = match (found, known) {
+            (Some(found), Some(known)) if found.is_bare_backoff() && known.category.is_image() => Some(known),
+            (found, _) => found,
+        };
         let since = match (&self.trouble, &found) {
             (Some((known, since)), Some(found)) if known.is_as(found) => *since,
             _ => now,
@@ -188,7 +194,8 @@ impl Machine {
     pub(super) fn consider(&mut self, now: Duration) -> Vec<Action> {
         let Some(job) = self.job.clone() else { return Vec::new() };
         let (runs, ran) = (self.pods.any_runs(), self.pods.any_ran());
-        let scheduled = self.pods.alive().any(|pod| !pod.node.is_empty());
+        let waiting = |pod: &&PodView| !pod.finished() && pod.asked_to_go.is_none();
+        let scheduled = self.pods.alive().filter(waiting).any(|pod| !pod.node.is_empty());
         let (failed, last_end) = (self.pods.failed_pods(), self.pods.last_end());
         let Stage::Following(following) = &mut self.stage else {
             return Vec::new();
@@ -198,9 +205,16 @@ impl Machine {
             following.starting.out_of_sight(now);
             return Vec::new();
         }
+        let counted = job.active + job.succeeded + job.failed > 0;
+        if job.deleting || (following.blind() && counted) {
+            // It goes; or it has pods, and nobody may see what they do.
+            following.starting.out_of_sight(now);
+            following.starting.ran |= job.succeeded + job.failed > 0;
+            return Vec::new();
+        }
         let starting = &mut following.starting;
         starting.still(runs, now);
-        starting.ran |= ran;
+        starting.ran |= ran || job.succeeded + job.failed > 0;
         let seen = diagnosis::Seen {
             events: &starting.events,
             denied: starting.events_denied,
@@ -216,7 +230,7 @@ impl Machine {
         let patience = matches!(&starting.trouble, Some((diagnosis, _)) if diagnosis.cure == Cure::Patience);
         let counts = !starting.ran && !idle && self.plan.task == Task::Run;
         starting.scheduling.run(counts && !scheduled, now);
-        starting.running_up.run(counts && scheduled && !patience, now);
+        starting.running_up.run(counts && scheduled && !runs && !patience, now);
         let told_by_status = matches!(&starting.trouble, Some((diagnosis, _)) if diagnosis.container.is_some());
         starting.plan_look(!idle && !told_by_status);
 
