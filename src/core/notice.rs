@@ -248,6 +248,22 @@ pub enum LogNotice {
         /// How many.
         count: usize,
     },
+    /// A log cannot be read for now, though the API server answers.
+    Unreadable {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// The last failure.
+        failure: Failure,
+    },
+    /// It can be read again.
+    ReadAgain {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
     /// More containers than streams may be open: the rest is read in turn.
     InTurn(usize),
     /// What was read of all logs.

@@ -29,10 +29,12 @@ pub struct ContainerRecord {
     pub kind: ContainerKind,
     /// What was seen of it, earliest first.
     pub attempts: Vec<AttemptRecord>,
+    /// Attempts that came and went without being seen, and their logs with them.
+    pub attempts_unseen: u32,
 }
 
 /// One start of a container.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AttemptRecord {
     /// Its exit code, if it was seen to end.
     pub exit_code: Option<i32>,
@@ -150,10 +152,11 @@ impl FailureReport {
     }
 }
 
-/// Gaps in all these logs together.
+/// Gaps in all these logs together; a log of which nothing could be read is one.
 #[must_use]
 pub fn gaps(pods: &[PodRecord]) -> u32 {
-    logs(pods).map(|log| log.gaps).sum()
+    let unseen = pods.iter().flat_map(|pod| &pod.containers).map(|c| c.attempts_unseen);
+    logs(pods).map(|log| log.gaps).chain(unseen).sum()
 }
 
 /// All logs of these pods.

@@ -16,7 +16,6 @@ use crate::{
     cluster::{Cluster, LogRequest},
     core::{
         backoff::Jitter,
-        failure::Failure,
         log::follow::{Complete, End, Follow, Life, LogState, Next, Opening, Start},
         machine::{LogNews, LogSource},
     },
@@ -139,7 +138,9 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
             follow.progressed();
             rest.disturbed();
         }
-        if let End::Failed(failure @ (Failure::Unreachable(_) | Failure::Lost(_))) = &end {
+        if let End::Failed(failure) = &end
+            && failure.may_heal()
+        {
             (log.tell)(LogNews::OutOfReach(failure.clone()));
         }
         if position && end == End::Eof {

@@ -28,6 +28,8 @@ pub struct Facts<'a> {
     pub run_id: Option<&'a str>,
     /// Its pods.
     pub pods: &'a [PodRecord],
+    /// Pods that came and went without being seen.
+    pub pods_unseen: u32,
     /// The last warnings.
     pub warnings: &'a [EventView],
     /// What became of the Job; `None` where nothing was to be done.
@@ -64,6 +66,7 @@ pub fn of(facts: &Facts<'_>) -> Value {
         "job": facts.job.map(|view| job(view, facts)),
         "pods": facts.pods.iter().map(pod).collect::<Vec<_>>(),
         "conditions": facts.job.iter().flat_map(|job| &job.conditions).map(condition).collect::<Vec<_>>(),
+        "pods_unseen": facts.pods_unseen,
         "warnings": facts.warnings.iter().map(warning).collect::<Vec<_>>(),
         // Nothing is handed on by marker lines, files or sidecars yet.
         "xcom": null,
@@ -119,6 +122,7 @@ fn container(container: &ContainerRecord) -> Value {
             ContainerKind::Main => "main",
         },
         "attempts": container.attempts.iter().map(attempt).collect::<Vec<_>>(),
+        "attempts_unseen": container.attempts_unseen,
     })
 }
 

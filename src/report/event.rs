@@ -80,6 +80,8 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("log_late_start", &["pod", "container"], "the first lines of a log may be missing"),
     ("log_kubelet", &["pod", "container", "what"], "the kubelet spoke in a log's stead"),
     ("attempts_unseen", &["pod", "container", "count"], "attempts of a container came and went, and their logs with them"),
+    ("log_unreadable", &["pod", "container", "why"], "a log cannot be read for now; told once, for the first of all logs"),
+    ("log_read_again", &["pod", "container"], "that log can be read again"),
     ("log_given_up", &["pods"], "the rest of these logs did not come in time"),
     ("log_turns", &["streams"], "more containers than streams: the others are read in turn"),
     ("log_ledger", &["logs", "lines", "bytes", "gaps"], "what was read of all logs"),
@@ -318,6 +320,18 @@ fn of_logs(notice: &LogNotice) -> Facts {
             "attempts_unseen",
             json!({"pod": pod, "container": container, "count": count}),
         ),
+        LogNotice::Unreadable {
+            pod,
+            container,
+            failure,
+        } => facts(
+            Warning,
+            "log_unreadable",
+            json!({"pod": pod, "container": container, "why": words(failure)}),
+        ),
+        LogNotice::ReadAgain { pod, container } => {
+            facts(Info, "log_read_again", json!({"pod": pod, "container": container}))
+        }
         LogNotice::GivenUp { pods, .. } => facts(Error, "log_given_up", json!({"pods": pods})),
         LogNotice::InTurn(streams) => facts(Info, "log_turns", json!({"streams": streams})),
         LogNotice::Ledger(pods) => ledger(pods),

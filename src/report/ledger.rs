@@ -104,6 +104,7 @@ mod tests {
             node: String::new(),
             index: None,
             containers: vec![ContainerRecord {
+                attempts_unseen: 0,
                 name: "main".into(),
                 kind: ContainerKind::Main,
                 attempts: logs.iter().map(attempt).collect(),

@@ -120,6 +120,7 @@ impl ResultFile {
             verdict: Some(&ended.verdict),
             job: ended.job.as_ref(),
             pods: &ended.pods,
+            pods_unseen: ended.pods_unseen,
             warnings: &ended.warnings,
             cleanup: Some(&ended.cleanup),
             traffic: Some(traffic),

@@ -68,6 +68,7 @@ fn pods() -> Vec<PodRecord> {
         node: "node1".into(),
         index: Some(0),
         containers: vec![ContainerRecord {
+            attempts_unseen: 0,
             name: "main".into(),
             kind: ContainerKind::Main,
             attempts: vec![attempt],
@@ -77,6 +78,7 @@ fn pods() -> Vec<PodRecord> {
 
 fn ended(verdict: Verdict, job: JobView, cleanup: Cleanup) -> Ended {
     Ended {
+        pods_unseen: 0,
         verdict,
         job: Some(job),
         cleanup,

@@ -113,15 +113,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
-        Notice::DeleteFailed { job, namespace, why } => {
-            let first = if why.contains("(HTTP 403)") {
-                "allow delete on jobs, as manifests/rbac.yaml does, and have it deleted by somebody who may,"
-            } else {
-                "delete it"
-            };
-            let hint = format!("{first} with 'kubectl delete job {job} -n {namespace}'");
-            format!("job/{job} could not be deleted: {why}\nhint: {hint}")
-        }
+        Notice::DeleteFailed { job, namespace, why } => not_deleted(job, namespace, why),
         Notice::Kept {
             job, unfinished: true, ..
         } => format!("left job/{job} as it is; its pods may still run"),
@@ -160,6 +152,16 @@ fn stalled(diagnosis: &Diagnosis, nothing_runs: bool) -> String {
     with_hint(text, diagnosis.hint.as_deref())
 }
 
+fn not_deleted(job: &str, namespace: &str, why: &str) -> String {
+    let first = if why.contains("(HTTP 403)") {
+        "allow delete on jobs, as manifests/rbac.yaml does, and have it deleted by somebody who may,"
+    } else {
+        "delete it"
+    };
+    let hint = format!("{first} with 'kubectl delete job {job} -n {namespace}'");
+    format!("job/{job} could not be deleted: {why}\nhint: {hint}")
+}
+
 fn kept(job: &str, namespace: &str, pods: usize, ttl_seconds: Option<i32>) -> String {
     let pods = match pods {
         0 => String::new(),
@@ -193,6 +195,14 @@ fn of_logs(notice: &LogNotice) -> String {
         ),
         LogNotice::Kubelet { pod, container, text } => {
             format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
+        }
+        LogNotice::Unreadable {
+            pod,
+            container,
+            failure,
+        } => format!("the log of pod/{pod} container {container} cannot be read now: {failure}; trying again"),
+        LogNotice::ReadAgain { pod, container } => {
+            format!("the log of pod/{pod} container {container} can be read again")
         }
         LogNotice::GivenUp { pods, namespace } => format!(
             "giving up on the rest of the logs of {}: nothing came of them in time, and lines may be missing\n\

@@ -123,6 +123,15 @@ pub(crate) fn notices() -> Vec<Notice> {
             pod: pod(),
             container: container(),
         }),
+        Notice::Log(LogNotice::Unreadable {
+            pod: pod(),
+            container: container(),
+            failure: lost(),
+        }),
+        Notice::Log(LogNotice::ReadAgain {
+            pod: pod(),
+            container: container(),
+        }),
         Notice::Log(LogNotice::AttemptsUnseen {
             pod: pod(),
             container: container(),

@@ -104,7 +104,8 @@ impl Machine {
                 format!("job/{} has no outcome", self.plan.job),
             )
         });
-        let gaps = record::gaps(&self.pods.records());
+        let shown = !self.plan.logs.choice.none;
+        let gaps = record::gaps(&self.pods.records()) + if shown { self.pods_unseen } else { 0 };
         if self.plan.fail_on_log_gap && verdict.outcome == Outcome::Succeeded && gaps > 0 {
             verdict.log_gap = true;
             verdict.message = format!("{}, but lines of its logs are missing", verdict.message);

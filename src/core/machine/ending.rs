@@ -316,9 +316,11 @@ impl Machine {
             Input::Log(stream, news) => {
                 let budget = self.plan.outage_budget;
                 let told = match (&mut self.stage, &news) {
-                    (Stage::Ending(ending), LogNews::OutOfReach(failure)) => {
-                        ending.quiet.log_lost(failure, budget, now)
-                    }
+                    (Stage::Ending(ending), LogNews::OutOfReach(failure)) => match failure {
+                        Failure::Unreachable(_) | Failure::Lost(_) => ending.quiet.log_lost(failure, budget, now),
+                        // The API server answers: it is the node that does not.
+                        Failure::Answered(_) | Failure::Setup(_) => None,
+                    },
                     (Stage::Ending(ending), _) => ending.quiet.log_came(now),
                     _ => None,
                 };
@@ -496,6 +498,7 @@ impl Machine {
                 Basis::Given(verdict) if verdict.outcome == Outcome::Deleted => never_listed,
                 Basis::Given(_) | Basis::Main(_) => 0,
             };
+            self.pods_unseen = u32::try_from(unseen).unwrap_or(0);
             if unseen > 0 {
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }

@@ -329,10 +329,11 @@ impl Machine {
             }
             Seen::All(pods) => {
                 let mut actions = self.pods.listed(&pods);
+                self.pods.logs.listing(true);
                 for pod in pods {
                     actions.extend(self.pod_is(pod));
                 }
-                self.pods.logs.listed();
+                self.pods.logs.listing(false);
                 actions
             }
             // Without sight of the pods the Job's conditions still tell the outcome.
@@ -365,10 +366,23 @@ impl Machine {
         let notice = match news {
             LogNews::Progress(counts) => {
                 logs.counted(stream, counts);
-                return Vec::new();
+                if !logs.works(stream) {
+                    return Vec::new();
+                }
+                Notice::Log(LogNotice::ReadAgain { pod, container })
             }
             // The watches tell of an outage; at the end of a run `quiet` does.
-            LogNews::OutOfReach(_) => return Vec::new(),
+            LogNews::OutOfReach(failure) => {
+                let answered = failure.status().is_some();
+                if !(logs.fails(stream) && answered) {
+                    return Vec::new();
+                }
+                Notice::Log(LogNotice::Unreadable {
+                    pod,
+                    container,
+                    failure,
+                })
+            }
             LogNews::Blocked(blocked) => {
                 logs.set_blocked(stream, blocked);
                 return Vec::new();

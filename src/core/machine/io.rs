@@ -78,7 +78,7 @@ pub enum LogNews {
     Gap(Gap),
     /// The kubelet spoke in the log's stead.
     Kubelet(String),
-    /// The API server does not answer; it is tried again.
+    /// It cannot be read for now; it is tried again.
     OutOfReach(Failure),
     /// The log may not be read.
     Denied(Failure),
@@ -215,6 +215,8 @@ pub struct Ended {
     pub cleanup: Cleanup,
     /// Its pods, as far as they were seen, and their logs.
     pub pods: Vec<PodRecord>,
+    /// Pods that came and went without being seen, and their logs with them.
+    pub pods_unseen: u32,
     /// The last warnings among the Events of the Job and its pods, oldest first, as far as they were asked for.
     pub warnings: Vec<EventView>,
 }

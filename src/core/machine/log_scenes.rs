@@ -310,3 +310,54 @@ fn an_api_server_that_goes_away_at_the_end_is_waited_for() {
     }
     assert_eq!(flushed(&run), 1, "the outage budget is over");
 }
+
+#[test]
+fn a_log_that_cannot_be_read_is_told_once_while_the_job_runs() {
+    let failure = || answered(502, "");
+    let mut run = Run::streaming(plan());
+    for _ in 0..50 {
+        run.input(Input::Log(StreamId(0), LogNews::OutOfReach(failure())))
+            .pass(10);
+    }
+    let told = |run: &Run| run.count(|a| matches!(a, Action::Say(Notice::Log(LogNotice::Unreadable { .. }))));
+    assert_eq!(told(&run), 1);
+    for _ in 0..2 {
+        run.input(Input::Log(StreamId(0), LogNews::Progress(Counts::default())));
+    }
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::Log(LogNotice::ReadAgain { .. })))),
+        1
+    );
+}
+
+#[test]
+fn attempts_that_nobody_saw_are_missing_lines() {
+    let mut run = Run::new(Plan {
+        fail_on_log_gap: true,
+        ..plan()
+    });
+    run.input(Input::Created(Ok(job(None))));
+    let mut pod = running_as(1);
+    run.input(Input::Pods(Seen::One(pod.clone()))).input(done(0));
+    // The status jumps from the first attempt to the fourth: of the third nothing is left but its end.
+    pod.containers[0].restart_count = 3;
+    pod.containers[0].state = State::Running {
+        id: "c://4".into(),
+        started_at: None,
+    };
+    run.input(Input::Pods(Seen::One(pod.clone())));
+    pod.containers[0].state = State::Terminated(Termination {
+        id: "c://4".into(),
+        ..Termination::default()
+    });
+    pod.phase = Phase::Succeeded;
+    run.input(Input::Pods(Seen::One(pod)))
+        .input(done(1))
+        .input(Input::Job(Seen::One(complete())))
+        .input(Input::Flushed(None))
+        .input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(run.code(), 120);
+    let container = &run.ended().unwrap().pods[0].containers[0];
+    assert_eq!((container.attempts.len(), container.attempts_unseen), (2, 2));
+    assert!(container.attempts.iter().all(|attempt| attempt.log.is_some()));
+}

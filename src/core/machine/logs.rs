@@ -18,6 +18,9 @@ use crate::core::{
     record::LogRecord,
 };
 
+/// So many failures in a row are told: most heal at the first or second try.
+const TOLD_AFTER: u32 = 4;
+
 /// All logs that are or were read.
 #[derive(Debug)]
 pub(super) struct Logs {
@@ -28,6 +31,8 @@ pub(super) struct Logs {
     by_container: BTreeMap<String, StreamId>,
     /// Pods were listed once: containers of pods that come later are seen to start.
     listed: bool,
+    /// A list is being taken: what is new in it may have begun long ago.
+    listing: bool,
     /// Attempts that nobody saw, as they were told, by pod and container.
     unseen: BTreeMap<(String, String), usize>,
     told: Told,
@@ -40,10 +45,14 @@ struct Told {
     turns: bool,
     /// They may not be read: a permission that is missing is missing for all of them.
     denied: bool,
+    /// This one cannot be read for now.
+    unreadable: Option<StreamId>,
 }
 
 #[derive(Debug)]
 struct Stream {
+    /// Failures in a row.
+    failures: u32,
     source: LogSource,
     done: Option<Complete>,
     /// It ended before anybody asked for what is written from then on.
@@ -67,6 +76,7 @@ impl Logs {
             streams: BTreeMap::new(),
             by_container: BTreeMap::new(),
             listed: false,
+            listing: false,
             unseen: BTreeMap::new(),
             told: Told::default(),
         }
@@ -79,9 +89,10 @@ impl Logs {
         self.prefixed = self.plan.choice.prefixed(self.plan.prefix, &self.declared, parallelism);
     }
 
-    /// The first list of pods has been taken.
-    pub(super) fn listed(&mut self) {
-        self.listed = true;
+    /// A list of pods is taken, or was.
+    pub(super) fn listing(&mut self, now: bool) {
+        self.listed |= !now;
+        self.listing = now;
     }
 
     /// Opens the logs of this pod's containers that were not known, and tells the open ones what their
@@ -136,8 +147,9 @@ impl Logs {
                 continue;
             }
             // What nobody saw start may have been rotated before anybody could read it.
-            let late = before.is_none() && started_at.is_some();
-            let start = if self.listed || !late {
+            let unknown = before.is_none() && started_at.is_some();
+            let late = unknown || (self.listing && self.listed);
+            let start = if self.listed || !unknown {
                 Start::Beginning
             } else {
                 self.plan.start
@@ -196,6 +208,7 @@ impl Logs {
         source.state.followed = self.open_now() < self.plan.streams;
         self.by_container.insert(source.container_id.clone(), source.stream);
         let stream = Stream {
+            failures: 0,
             source: source.clone(),
             done: skipped.then_some(Complete::Yes),
             skipped,
@@ -289,6 +302,46 @@ impl Logs {
     /// A log may not be read. True the first time.
     pub(super) fn denied(&mut self) -> bool {
         !std::mem::replace(&mut self.told.denied, true)
+    }
+
+    /// A log could not be read. True if that is to be told: others are not told of beside it.
+    pub(super) fn fails(&mut self, id: StreamId) -> bool {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return false;
+        };
+        stream.failures += 1;
+        let tell = stream.failures == TOLD_AFTER && self.told.unreadable.is_none();
+        if tell {
+            self.told.unreadable = Some(id);
+        }
+        tell
+    }
+
+    /// A log was read. True if it was told that it could not be.
+    pub(super) fn works(&mut self, id: StreamId) -> bool {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.failures = 0;
+        }
+        self.told.unreadable.take_if(|unreadable| *unreadable == id).is_some()
+    }
+
+    /// Attempts of this container that nobody saw.
+    pub(super) fn attempts_unseen(&self, pod_uid: &str, container: &str) -> u32 {
+        let key = (pod_uid.to_owned(), container.to_owned());
+        self.unseen
+            .get(&key)
+            .copied()
+            .and_then(|n| u32::try_from(n).ok())
+            .unwrap_or(0)
+    }
+
+    /// The container IDs of this container whose logs were read, in the order of their coming.
+    pub(super) fn ids_of<'a>(&'a self, pod_uid: &'a str, container: &'a str) -> impl Iterator<Item = &'a str> {
+        let of_container = move |s: &&Stream| s.source.pod_uid == pod_uid && s.source.container == container;
+        self.streams
+            .values()
+            .filter(of_container)
+            .map(|s| s.source.container_id.as_str())
     }
 
     /// The kubelet has spoken in a log's stead. True if it had not said this before.

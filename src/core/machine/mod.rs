@@ -66,6 +66,8 @@ pub struct Machine {
     stopped: Option<(Signal, Duration)>,
     /// A second signal came: only the answer to a delete request is still waited for, and briefly.
     leaving: bool,
+    /// See [`Ended::pods_unseen`].
+    pods_unseen: u32,
     /// See [`Ended::warnings`].
     warnings: Vec<EventView>,
     milestones: Milestones,
@@ -105,6 +107,7 @@ impl Machine {
             stage,
             stopped: None,
             leaving: false,
+            pods_unseen: 0,
             warnings: Vec::new(),
             milestones: Milestones::default(),
             shown: None,
@@ -187,6 +190,7 @@ impl Machine {
                 job: self.job.clone(),
                 cleanup,
                 pods: self.pods.records(),
+                pods_unseen: self.pods_unseen,
                 warnings: self.warnings.clone(),
             })),
         ]

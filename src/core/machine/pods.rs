@@ -224,6 +224,14 @@ impl Tracked {
         let containers = pod.containers.iter().map(|container| {
             let ended = self.ended.iter().filter(|(name, _)| *name == container.name);
             let mut attempts: Vec<_> = ended.map(|(_, t)| attempt_of(t, logs)).collect();
+            // The status may have gone from one attempt to the next but one.
+            let told: BTreeSet<&str> = container_ids(container, &self.ended).collect();
+            let silent = logs.ids_of(&pod.uid, &container.name).filter(|id| !told.contains(id));
+            let silent = silent.map(|id| AttemptRecord {
+                log: logs.record(id),
+                ..AttemptRecord::default()
+            });
+            attempts.splice(0..0, silent);
             if let State::Running { id, started_at } = &container.state {
                 attempts.push(AttemptRecord {
                     exit_code: None,
@@ -238,6 +246,7 @@ impl Tracked {
                 name: container.name.clone(),
                 kind: container.kind,
                 attempts,
+                attempts_unseen: logs.attempts_unseen(&pod.uid, &container.name),
             }
         });
         PodRecord {
@@ -248,6 +257,19 @@ impl Tracked {
             containers: containers.collect(),
         }
     }
+}
+
+/// The IDs of the attempts of this container that its status has told of.
+fn container_ids<'a>(
+    container: &'a ContainerView,
+    ended: &'a [(String, Termination)],
+) -> impl Iterator<Item = &'a str> {
+    let ended = ended.iter().filter(|(name, _)| *name == container.name);
+    let running = match &container.state {
+        State::Running { id, .. } => Some(id.as_str()),
+        State::Waiting { .. } | State::Terminated(_) => None,
+    };
+    ended.map(|(_, t)| t.id.as_str()).chain(running)
 }
 
 fn attempt_of(t: &Termination, logs: &Logs) -> AttemptRecord {

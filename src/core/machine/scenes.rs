@@ -172,3 +172,61 @@ fn every_attempt_has_a_log_of_its_own() {
         "the first attempt is the previous one now"
     );
 }
+
+#[test]
+fn a_job_that_somebody_deletes_is_told_and_not_waited_for_without_end() {
+    let mut run = Run::streaming(plan());
+    let deleting = JobView {
+        deleting: true,
+        ..job(None)
+    };
+    run.input(Input::Job(Seen::One(deleting))).pass(59);
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::BeingDeleted { .. }))), 1);
+    assert!(run.ended().is_none(), "its pods have their grace");
+    run.pass(2)
+        .input(Input::Pods(Seen::Gone(running())))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!((run.code(), run.deletes().len()), (123, 0));
+}
+
+#[test]
+fn a_deletion_that_was_seen_needs_no_permission_to_be_believed() {
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::Gone(job(None))))
+        .input(Input::Read(Err(answered(403, "Forbidden"))))
+        .input(Input::Pods(Seen::Gone(running())))
+        .input(done(0))
+        .input(Input::Flushed(None));
+    assert_eq!(run.code(), 123);
+
+    let mut run = Run::streaming(plan());
+    run.input(Input::Job(Seen::All(vec![])));
+    for _ in 0..300 {
+        run.input(Input::Read(Err(answered(403, "Forbidden")))).pass(5);
+    }
+    run.input(Input::Flushed(None));
+    assert_eq!(run.code(), 121, "here it was not");
+    assert_eq!(
+        run.count(|a| matches!(a, Action::Say(Notice::ConnectionLost { .. }))),
+        1
+    );
+}
+
+#[test]
+fn what_is_announced_is_not_concluded_out_of_sight() {
+    let mut run = Run::streaming(plan());
+    let announced = job(Some((ConditionKind::FailureTarget, "BackoffLimitExceeded")));
+    run.input(Input::Job(Seen::One(announced)))
+        .input(Input::Job(Seen::Lost(Failure::Lost("reset".into()))))
+        .pass(300);
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0);
+    run.input(Input::Job(Seen::Back)).pass(50);
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "its pods have their time");
+    // Its pod will not go, and writes on: that is no reason to wait for ever.
+    for _ in 0..30 {
+        run.input(Input::Log(StreamId(0), LogNews::Progress(Counts::default())))
+            .pass(5);
+    }
+    assert_eq!(run.count(|a| matches!(a, Action::Flush)), 1);
+}

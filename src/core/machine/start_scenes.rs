@@ -318,3 +318,83 @@ fn what_nobody_can_see_is_no_reason() {
     run.pass(1);
     assert_eq!(looks(&run), 1);
 }
+
+#[test]
+fn pods_that_nobody_may_see_are_not_pods_that_do_not_run() {
+    let mut run = Run::new(plan());
+    run.input(Input::Created(Ok(job(None))))
+        .input(Input::Pods(Seen::Lost(answered(403, "Forbidden"))))
+        .input(Input::Job(Seen::One(JobView { active: 1, ..job(None) })))
+        .pass(50_000);
+    assert_eq!((told(&run), looks(&run), run.deletes().len()), (vec![], 0, 0));
+    run.input(Input::Job(Seen::One(complete())))
+        .pass(60)
+        .input(Input::Flushed(None))
+        .input(Input::Deleted(Ok(Deletion::Gone)));
+    assert_eq!(run.code(), 0);
+}
+
+#[test]
+fn a_mount_that_has_healed_does_not_outlive_its_cause() {
+    let mut run = begun(plan());
+    run.input(waiting("ContainerCreating", "")).pass(8);
+    let at = |reason: &str, second: i64| EventView {
+        last: jiff::Timestamp::from_second(second).ok(),
+        ..event("pod-uid", reason, "configmap \"kube-root-ca.crt\" not found")
+    };
+    run.input(Input::Events(Ok(vec![at("FailedMount", 1), at("Pulling", 3)])))
+        .pass(5000);
+    assert_eq!((told(&run), run.deletes().len()), (vec![Category::Pulling], 0));
+}
+
+#[test]
+fn an_init_container_only_makes_ready() {
+    let with_init = |init: State, main: State| {
+        let mut pod = pod(main);
+        pod.node = "node1".into();
+        pod.containers.insert(
+            0,
+            ContainerView {
+                name: "setup".into(),
+                kind: ContainerKind::Init,
+                state: init,
+                ..pod.containers[0].clone()
+            },
+        );
+        Input::Pods(Seen::One(pod))
+    };
+    let state = |reason: &str| State::Waiting {
+        reason: reason.into(),
+        message: String::new(),
+    };
+    let running = State::Running {
+        id: "c://init".into(),
+        started_at: None,
+    };
+    let over = State::Terminated(Termination {
+        id: "c://init".into(),
+        ..Termination::default()
+    });
+    let mut run = begun(plan());
+    run.input(with_init(running, state("PodInitializing"))).pass(5000);
+    assert_eq!(
+        (told(&run), run.deletes().len()),
+        (vec![], 0),
+        "it runs as long as it likes"
+    );
+    run.input(with_init(over, state("InvalidImageName")));
+    assert_eq!(run.deletes().len(), 1, "and what comes after it may still be no image");
+}
+
+#[test]
+fn a_back_off_that_does_not_say_what_it_is_about_is_about_the_same() {
+    let mut run = begun(plan());
+    for _ in 0..3 {
+        run.input(waiting("ErrImagePull", "nope: not found"))
+            .pass(3)
+            .input(waiting("ImagePullBackOff", "Back-off pulling image \"nope\""))
+            .pass(3);
+    }
+    assert_eq!(told(&run), [Category::ImageNotFound]);
+    assert_eq!(run.deletes().len(), 1);
+}
