@@ -116,7 +116,8 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Identity")]
     pub exact_name: bool,
 
-    /// Name this run: a label of the Job and its pods, and the suffix of the Job's name
+    /// Name this run: an annotation of the Job and its pods, a label (cut to what a label may hold), and the
+    /// suffix of the Job's name
     /// [default: random]
     #[arg(
         long,
@@ -188,8 +189,8 @@ pub struct MainArgs {
     #[arg(long, value_name = "NAME")]
     pub main_container: Option<String>,
 
-    /// End the run when the main container has ended, though others (a mesh's proxy) would run on; the Job
-    /// is deleted then. For Jobs of one pod. The main container is the first, or --main-container
+    /// End the run when the main container has ended, though others (a mesh's proxy) would run on; kjo run
+    /// deletes the Job then. For Jobs of one pod. The main container is the first, or --main-container
     #[arg(long)]
     pub main_decides: bool,
 }

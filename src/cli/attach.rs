@@ -31,7 +31,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct AttachArgs {
     /// The Job's name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = super::target::job_name)]
     pub name: String,
 
     /// Begin with the last N lines of each log instead of its first

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal as _;
 
-use clap::{Args, ValueEnum, builder::FalseyValueParser};
+use clap::{Args, ValueEnum};
 
 use super::settings::Env;
 use crate::report::{Face, Form, Volume};
@@ -11,14 +11,12 @@ use crate::report::{Face, Form, Volume};
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Messages")]
 pub struct MessageArgs {
-    /// Say nothing but errors and why the run failed
-    #[arg(short, long, env = "KJO_QUIET", hide_env_values = true, overrides_with = "verbose",
-          value_parser = FalseyValueParser::new())]
+    /// Say nothing but errors and why the run failed [env: KJO_QUIET]
+    #[arg(short, long, overrides_with = "verbose")]
     pub quiet: bool,
 
-    /// Show requests, reconnects, and why a log is opened again
-    #[arg(short, long, env = "KJO_VERBOSE", hide_env_values = true, overrides_with = "quiet",
-          value_parser = FalseyValueParser::new())]
+    /// Show requests, reconnects, and why a log is opened again [env: KJO_VERBOSE]
+    #[arg(short, long, overrides_with = "quiet")]
     pub verbose: bool,
 
     /// Say it in lines for people, or as one JSON object a line
@@ -89,14 +87,15 @@ impl MessageArgs {
         }
     }
 
-    /// On the command line the later of the two flags holds; a flag holds against the other's variable.
+    /// On the command line the later of the two flags holds; a flag holds against either variable.
     fn volume(&self, env: Env<'_>) -> Volume {
+        let set = |name| env(name).is_some_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no" | "off"));
         match (self.quiet, self.verbose) {
-            (false, false) => Volume::Normal,
-            (true, false) => Volume::Quiet,
+            (true, _) => Volume::Quiet,
             (false, true) => Volume::Verbose,
-            (true, true) if env("KJO_QUIET").is_none_or(|value| value.is_empty()) => Volume::Quiet,
-            (true, true) => Volume::Verbose,
+            (false, false) if set("KJO_QUIET") => Volume::Quiet,
+            (false, false) if set("KJO_VERBOSE") => Volume::Verbose,
+            (false, false) => Volume::Normal,
         }
     }
 }

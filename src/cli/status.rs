@@ -32,7 +32,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The Job's name
-    #[arg(value_name = "NAME")]
+    #[arg(value_name = "NAME", value_parser = super::target::job_name)]
     pub name: String,
 
     /// The format

@@ -47,3 +47,34 @@ impl Target {
         });
     }
 }
+
+/// The name of a Job, also as kjo and kubectl write it: `job/NAME`.
+///
+/// # Errors
+/// Another kind of object, or nothing.
+pub(super) fn job_name(text: &str) -> Result<String, String> {
+    let name = match text.split_once('/') {
+        Some(("job" | "jobs" | "job.batch" | "jobs.batch", name)) => name,
+        Some((kind, _)) => return Err(format!("kjo follows Jobs, not {kind}")),
+        None => text,
+    };
+    if name.is_empty() {
+        return Err("it is empty; is a variable unset?".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::job_name;
+
+    #[test]
+    fn a_job_may_be_named_as_it_is_written() {
+        for text in ["etl", "job/etl", "jobs.batch/etl"] {
+            assert_eq!(job_name(text).as_deref(), Ok("etl"), "{text}");
+        }
+        for text in ["", "job/", "pod/etl"] {
+            assert!(job_name(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,8 +1,9 @@
 //! What kjo reads of a pod: its containers, why they wait, how they ended, whether it was asked to go.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod,
+use k8s_openapi::{
+    api::core::v1::{Container, ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod},
+    apimachinery::pkg::apis::meta::v1::Time,
 };
 
 /// A pod as last seen on the API server, reduced to what decisions need.
@@ -305,7 +306,12 @@ fn termination(t: &ContainerStateTerminated, fallback_id: Option<&str>) -> Termi
         signal: t.signal,
         reason: t.reason.clone().unwrap_or_default(),
         message: t.message.clone().unwrap_or_default(),
-        started_at: t.started_at.as_ref().map(|t| t.0),
-        finished_at: t.finished_at.as_ref().map(|t| t.0),
+        started_at: t.started_at.as_ref().and_then(some),
+        finished_at: t.finished_at.as_ref().and_then(some),
     }
+}
+
+/// Of what never ran the runtime says that it started in 1970.
+fn some(at: &Time) -> Option<Timestamp> {
+    (at.0.as_second() > 0).then_some(at.0)
 }

@@ -76,7 +76,11 @@ fn failed(condition: &Condition, job: &JobView, pods: &[Evidence], main: Option<
         return Verdict::new(
             Outcome::Deadline,
             &condition.reason,
-            format!("job/{} ran out of time: {why}", job.name),
+            format!(
+                "job/{} ran out of time: {why}{}",
+                job.name,
+                limit(job).map_or_else(String::new, |limit| format!(" ({limit})"))
+            ),
         );
     }
     let blame = named_by_policy(condition, pods).or_else(|| blame::deciding(pods, condition.at, main));
@@ -88,6 +92,17 @@ fn failed(condition: &Condition, job: &JobView, pods: &[Evidence], main: Option<
     }
     if let Some(pod) = pods.iter().map(|e| &e.pod).find(|pod| pod.reason == "DeadlineExceeded") {
         return pod_deadline(pod, job, &why);
+    }
+    if let Some(other) = main.and_then(|main| Some((main, blame::deciding(pods, condition.at, None)?))) {
+        let (main, blame) = other;
+        return Verdict::new(
+            Outcome::Failed,
+            &condition.reason,
+            format!(
+                "job/{} failed: {why}; container {} of pod/{} exited with {}, the main container {main} did not fail",
+                job.name, blame.container, blame.pod.name, blame.termination.exit_code
+            ),
+        );
     }
     let asked = pods.iter().map(|e| &e.pod).find(|pod| pod.asked_to_go.is_some());
     if let Some(pod) = asked {

@@ -61,7 +61,11 @@ fn failed(attempt: &FailedAttempt) -> String {
     let after = seconds
         .and_then(|s| u64::try_from(s).ok())
         .map_or_else(String::new, |s| {
-            format!(" after {}", duration::show(std::time::Duration::from_secs(s)))
+            match s {
+                // The node's clock tells whole seconds.
+                0 => " within a second".to_owned(),
+                s => format!(" after {}", duration::show(std::time::Duration::from_secs(s))),
+            }
         });
     format!("pod/{pod}{node} container {container}{nth}: exited with {exit_code}{reason}{signal}{after}")
 }

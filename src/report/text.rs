@@ -115,8 +115,13 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
         Notice::DeleteFailed { job, namespace, why } => not_deleted(job, namespace, why),
         Notice::Kept {
-            job, unfinished: true, ..
-        } => format!("left job/{job} as it is; its pods may still run"),
+            job,
+            namespace,
+            unfinished: true,
+            ..
+        } => format!(
+            "left job/{job} as it is; its pods may still run\nhint: follow it with 'kjo attach {job} -n {namespace}'"
+        ),
         Notice::Kept {
             job,
             namespace,

@@ -61,7 +61,7 @@ fn judged(words: &str) -> (Category, Cure, &'static str) {
         (
             Category::Quota,
             Cure::Time,
-            "it starts when others end; see 'kubectl describe resourcequota'",
+            "it starts when others end, if the quota leaves room for it at all; see 'kubectl describe resourcequota'",
         )
     } else if has("failed quota") {
         // "must specify limits.cpu": the quota wants a field that the manifest lacks.

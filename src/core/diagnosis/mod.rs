@@ -241,6 +241,31 @@ pub fn of<'a>(job: &JobView, pods: impl Iterator<Item = &'a PodView>, seen: &See
     found.reduce(|worst, next| if next.cure > worst.cure { next } else { worst })
 }
 
+/// The same with commands that can be copied: with the object's name and the namespace.
+#[must_use]
+pub fn with_commands(mut diagnosis: Diagnosis, namespace: &str) -> Diagnosis {
+    let object = diagnosis.object.replacen('/', " ", 1);
+    diagnosis.hint = diagnosis.hint.map(|hint| {
+        let hint = hint.replace("'kubectl describe pod'", &format!("'kubectl describe {object}'"));
+        let hint = hint.replace("'kubectl describe job'", &format!("'kubectl describe {object}'"));
+        let parts: Vec<&str> = hint.split('\'').collect();
+        let parts = parts.iter().enumerate().map(|(n, part)| {
+            let nodes = part.contains("get nodes");
+            let command = n % 2 == 1 && part.starts_with("kubectl ") && !nodes;
+            if command {
+                format!("{part} -n {namespace}")
+            } else {
+                (*part).to_owned()
+            }
+        });
+        parts
+            .collect::<Vec<_>>()
+            .join("'")
+            .replace("-n NAMESPACE", &format!("-n {namespace}"))
+    });
+    diagnosis
+}
+
 fn suspended(job: &JobView) -> Diagnosis {
     let object = format!("job/{}", job.name);
     let (category, words, hint) = match &job.queue {
@@ -253,7 +278,7 @@ fn suspended(job: &JobView) -> Diagnosis {
             Category::Suspended,
             "spec.suspend is true".to_owned(),
             format!(
-                "resume it with: kubectl patch job {} -p '{{\"spec\":{{\"suspend\":false}}}}'",
+                "resume it with: kubectl patch job {} -n NAMESPACE -p '{{\"spec\":{{\"suspend\":false}}}}'",
                 job.name
             ),
         ),

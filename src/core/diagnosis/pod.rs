@@ -14,6 +14,20 @@ pub(super) fn of(pod: &PodView, seen: &Seen<'_>) -> Option<Diagnosis> {
     if let Some(why) = &pod.unscheduled {
         return Some(unscheduled(pod, why, events));
     }
+    let again = |c: &&ContainerView| match &c.state {
+        State::Terminated(_) => c.restarts,
+        State::Waiting { reason, .. } => reason == "CrashLoopBackOff",
+        State::Running { .. } => false,
+    };
+    let runs = |c: &ContainerView| matches!(c.state, State::Running { .. });
+    if let Some(container) = pod
+        .containers
+        .iter()
+        .find(again)
+        .filter(|_| !pod.containers.iter().any(runs))
+    {
+        return Some(back_off(pod, container));
+    }
     let waits = |container: &ContainerView| match &container.state {
         State::Waiting { reason, message } if !ORDINARY.contains(&reason.as_str()) => {
             Some((reason.clone(), message.clone()))
@@ -29,6 +43,18 @@ pub(super) fn of(pod: &PodView, seen: &Seen<'_>) -> Option<Diagnosis> {
         State::Waiting { .. } | State::Terminated(_) => false,
     });
     (!runs).then(|| by_events(pod, seen))
+}
+
+/// The kubelet starts a container again after 10 s, and twice as long each further time, up to 5 min.
+fn back_off(pod: &PodView, container: &ContainerView) -> Diagnosis {
+    let last = container.terminations().last();
+    let code = last.map_or_else(String::new, |t| format!(" with {}", t.exit_code));
+    let words = format!("it has exited{code}, and the kubelet starts it again after a back-off");
+    let hint = "each start waits twice as long as the one before, from 10 s to 5 min";
+    Diagnosis {
+        container: Some(container.name.clone()),
+        ..found(pod, Category::BackOff, Cure::Patience, &words, hint)
+    }
 }
 
 fn unscheduled(pod: &PodView, why: &str, events: &[EventView]) -> Diagnosis {
@@ -207,7 +233,11 @@ fn by_events(pod: &PodView, seen: &Seen<'_>) -> Diagnosis {
         Category::Slow,
         Cure::Time,
         &words,
-        "see 'kubectl describe pod'; allow list on events to see more here",
+        if seen.denied {
+            "see 'kubectl describe pod'; allow list on events to see more here"
+        } else {
+            "see 'kubectl describe pod'"
+        },
     )
 }
 

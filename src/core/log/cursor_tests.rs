@@ -254,6 +254,33 @@ fn a_faster_log_than_the_memory_is_not_repeated() {
     assert!(out.content == truth(&log, true), "{} bytes", out.content.len());
 }
 
+/// A clock so coarse, or a write so large, that more lines bear one stamp than the memory holds.
+#[test]
+fn more_equal_lines_than_the_memory_holds_come_once() {
+    for (first, all) in [(20_000, 20_000), (30_000, 40_000), (16_384, 16_385), (100_000, 100_000)] {
+        let log: Vec<Written> = (0..all)
+            .map(|n| Written {
+                at: i64::from(n >= 100),
+                content: if n % 7 == 0 { b"y".to_vec() } else { b"same".to_vec() },
+            })
+            .collect();
+        let mut cursor = Cursor::default();
+        let mut out = Collected::default();
+        for upto in [first, all, all] {
+            cursor.begin(false);
+            cursor.feed(&served(&log[..upto], true, cursor.since()), &mut out);
+            cursor.end(true, &mut out);
+            assert_eq!(cursor.take_gap(), None);
+            assert!(cursor.met());
+        }
+        assert!(
+            out.content == truth(&log, true),
+            "{first}/{all}: {} lines",
+            cursor.lines()
+        );
+    }
+}
+
 /// A cursor that has read these lines, a second apart, each with its newline.
 fn after(lines: &[&str]) -> Cursor {
     let mut cursor = Cursor::default();

@@ -64,6 +64,8 @@ pub struct Memory {
     keys: VecDeque<Key>,
     /// The newest stamp of the keys that were let go.
     dropped: Option<Stamp>,
+    /// How many of them bear it: they are known by their number, for others that bear it are not.
+    dropped_equal: u64,
     newest: Option<Stamp>,
     /// The stamp of the last line: well before the newest where the node's clock was set back.
     last: Option<Stamp>,
@@ -77,6 +79,8 @@ struct Replay {
     next: usize,
     /// Keys from here on were added since the stream was opened.
     end: usize,
+    /// Lines still to come of those that were let go and bear [`Memory::dropped`].
+    equal_left: u64,
     /// A line matched.
     matched: bool,
     /// A new line came before the last known one was met.
@@ -118,6 +122,7 @@ impl Memory {
         self.replay = self.newest.map(|newest| Replay {
             next: 0,
             end: self.keys.len(),
+            equal_left: self.dropped_equal,
             matched: false,
             gap_told: false,
             newest,
@@ -154,7 +159,14 @@ impl Memory {
                 break;
             }
             self.keys.pop_front();
-            self.dropped = self.dropped.max(Some(oldest.stamp));
+            match Some(oldest.stamp).cmp(&self.dropped) {
+                std::cmp::Ordering::Greater => {
+                    self.dropped = Some(oldest.stamp);
+                    self.dropped_equal = 1;
+                }
+                std::cmp::Ordering::Equal => self.dropped_equal += 1,
+                std::cmp::Ordering::Less => {}
+            }
         }
     }
 
@@ -184,6 +196,13 @@ impl Memory {
         // Older than anything that is remembered, so it was passed on; no need to look through all of it.
         let unmatched = self.replay.as_ref().is_some_and(|replay| !replay.matched);
         if unmatched && self.dropped.is_some_and(|dropped| stamp < dropped) {
+            return (Known::Whole, None);
+        }
+        // The kubelet replays all lines of a second, so these come before the ones that are remembered.
+        if self.dropped == Some(stamp)
+            && let Some(replay) = self.replay.as_mut().filter(|replay| replay.equal_left > 0)
+        {
+            replay.equal_left -= 1;
             return (Known::Whole, None);
         }
         let position = self.expected().position(|k| *k == key);

@@ -71,7 +71,7 @@ impl Machine {
                 job_uid: job.uid.clone(),
             },
         ];
-        self.pods.logs.of_job(&job);
+        actions.extend(self.pods.logs.of_job(&job));
         self.job = Some(job.clone());
         self.stage = Stage::Following(Box::new(Following::new(now)));
         // It may have finished long ago, and a watch tells only what is new.

@@ -105,7 +105,9 @@ impl Machine {
             )
         });
         let shown = !self.plan.logs.choice.none;
-        let gaps = record::gaps(&self.pods.records()) + if shown { self.pods_unseen } else { 0 };
+        let gaps = record::gaps(&self.pods.records())
+            + if shown { self.pods_unseen } else { 0 }
+            + u32::from(self.stdout_failed);
         if self.plan.fail_on_log_gap && verdict.outcome == Outcome::Succeeded && gaps > 0 {
             verdict.log_gap = true;
             verdict.message = format!("{}, but lines of its logs are missing", verdict.message);
@@ -159,6 +161,10 @@ impl Machine {
             }),
             // Whoever attached knows the Job, and has not made it.
             Cleanup::Kept if self.plan.task == Task::Attach && !verdict.job_unfinished => None,
+            // Said when the signal came.
+            Cleanup::Kept if self.plan.task == Task::Attach && matches!(verdict.outcome, Outcome::Interrupted(_)) => {
+                None
+            }
             Cleanup::Kept => Some(Notice::Kept {
                 job,
                 namespace,

@@ -160,7 +160,7 @@ impl Machine {
                 job_uid: job.uid.clone(),
             },
         ];
-        self.pods.logs.of_job(&job);
+        actions.extend(self.pods.logs.of_job(&job));
         self.job = Some(job.clone());
         self.stage = Stage::Following(Box::new(Following::new(now)));
         if let Some((signal, _)) = self.stopped {

@@ -343,6 +343,7 @@ impl Machine {
                 {
                     ending.step = Step::Remove;
                 }
+                self.stdout_failed |= error.is_some();
                 error
                     .map(|why| Action::Say(Notice::StdoutFailed(why)))
                     .into_iter()
@@ -502,7 +503,12 @@ impl Machine {
             if unseen > 0 {
                 actions.push(Action::Say(Notice::PodsUnseen(unseen)));
             }
-            if given_up && !reading.is_empty() {
+            // What stays and runs on is not read to its end on purpose.
+            let stays = matches!(
+                (&ending.basis, &ending.removal),
+                (Basis::Given(verdict), Removal::Done(Cleanup::Kept)) if verdict.job_unfinished
+            );
+            if given_up && !stays && !reading.is_empty() {
                 actions.push(Action::Say(Notice::Log(LogNotice::GivenUp {
                     pods: reading,
                     namespace: self.plan.namespace.clone(),

@@ -457,7 +457,14 @@ impl Machine {
     fn following_due(&mut self, now: Duration) -> Vec<Action> {
         let job = self.plan.job.clone();
         if let Some(limit) = self.plan.timeout.filter(|limit| now >= *limit) {
-            return self.conclude(out_of_time(&job, limit), now);
+            let mut verdict = out_of_time(&job, limit);
+            if let Stage::Following(following) = &self.stage
+                && let Some(trouble) = following.starting.unstarted()
+            {
+                verdict.message = format!("{}: nothing of it ran: {}", verdict.message, trouble.sentence());
+                verdict.hint.clone_from(&trouble.hint);
+            }
+            return self.conclude(verdict, now);
         }
         let Stage::Following(following) = &mut self.stage else {
             return Vec::new();

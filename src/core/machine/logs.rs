@@ -83,10 +83,21 @@ impl Logs {
     }
 
     /// The Job exists: what its manifest declares is known.
-    pub(super) fn of_job(&mut self, job: &JobView) {
+    pub(super) fn of_job(&mut self, job: &JobView) -> Option<Action> {
         self.declared = self.plan.declared.clone().unwrap_or_else(|| job.declared.clone());
         let parallelism = i64::from(job.parallelism);
         self.prefixed = self.plan.choice.prefixed(self.plan.prefix, &self.declared, parallelism);
+        let known: Vec<&str> = self.declared.iter().map(|d| d.name.as_str()).collect();
+        let only = self.plan.choice.only.iter();
+        let unknown: Vec<&str> = only.map(String::as_str).filter(|name| !known.contains(name)).collect();
+        // The cluster may add one of this name, so it is not refused.
+        (!unknown.is_empty()).then(|| {
+            Action::Say(Notice::Adjusted(format!(
+                "-c {}: the Job has no such container, only {}; a log is shown if the cluster adds one",
+                unknown.join(" -c "),
+                known.join(", ")
+            )))
+        })
     }
 
     /// A list of pods is taken, or was.

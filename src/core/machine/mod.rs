@@ -66,6 +66,8 @@ pub struct Machine {
     stopped: Option<(Signal, Duration)>,
     /// A second signal came: only the answer to a delete request is still waited for, and briefly.
     leaving: bool,
+    /// Stdout took no more, and not because its reader had gone.
+    stdout_failed: bool,
     /// See [`Ended::pods_unseen`].
     pods_unseen: u32,
     /// See [`Ended::warnings`].
@@ -107,6 +109,7 @@ impl Machine {
             stage,
             stopped: None,
             leaving: false,
+            stdout_failed: false,
             pods_unseen: 0,
             warnings: Vec::new(),
             milestones: Milestones::default(),

@@ -116,6 +116,12 @@ impl Starting {
         (!diagnosis.category.is_silence() || self.looks > 0).then_some(*since + SETTLED_AFTER)
     }
 
+    /// Why nothing of it has run yet.
+    pub(super) fn unstarted(&self) -> Option<&Diagnosis> {
+        let (diagnosis, _) = self.trouble.as_ref()?;
+        (!self.ran).then_some(diagnosis)
+    }
+
     /// When the run fails of its trouble.
     fn fail_at(&self, plan: &Plan) -> Option<Duration> {
         if self.ran || !plan.fail_fast || plan.task == Task::Attach {
@@ -223,7 +229,8 @@ impl Machine {
         };
         let found = diagnosis::of(&job, self.pods.alive(), &seen)
             // While others run, a pod may take its time.
-            .filter(|found| !runs || found.by_status());
+            .filter(|found| !runs || found.by_status())
+            .map(|found| diagnosis::with_commands(found, &self.plan.namespace));
         starting.troubled(found, now);
 
         let idle = job.suspended || job.managed_elsewhere;

@@ -9,6 +9,8 @@ use tokio::sync::watch;
 
 /// Longest fragment in bytes (containerd's `max_container_log_line_size`).
 const FRAGMENT: usize = 16 * 1024;
+/// The kubelet looks this often whether a log has to be rotated (`containerLogMonitorInterval`), in seconds.
+const LOOKS_EVERY: i64 = 10;
 /// What a line of the log file holds besides its text: stamp, stream, tag, separators.
 const OVERHEAD: usize = 46;
 
@@ -52,6 +54,8 @@ struct Shared {
 struct State {
     file: File,
     size: usize,
+    /// When it was last looked whether the file is too large.
+    looked: Option<Timestamp>,
     ended: bool,
 }
 
@@ -96,8 +100,16 @@ impl Journal {
     fn append(&self, entry: Entry) {
         let mut state = lock(&self.shared.state);
         state.size += entry.text.len() + OVERHEAD;
+        let now = entry.at.as_second();
         lock(&state.file).push(entry);
-        let full = state.size > self.shared.limit;
+        let looked = state
+            .looked
+            .get_or_insert(Timestamp::from_second(now).unwrap_or_default());
+        let due = now - looked.as_second() >= LOOKS_EVERY;
+        if due {
+            state.looked = Timestamp::from_second(now).ok();
+        }
+        let full = due && state.size > self.shared.limit;
         drop(state);
         if full {
             self.rotate();

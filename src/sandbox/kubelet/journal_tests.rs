@@ -252,12 +252,22 @@ fn a_follower_reads_the_file_that_it_has_open_to_its_end_and_then_the_newest() {
 fn a_log_that_grows_too_long_is_rotated() {
     let (journal, mut writer) = Journal::new(1000);
     for n in 0..1000 {
-        writer.write(at(n), Source::Stdout, format!("{n}\n").as_bytes());
+        writer.write(at(n * 1000), Source::Stdout, format!("{n}\n").as_bytes());
         let (file, _) = journal.file();
-        assert!(file.lock().unwrap().len() <= 1000 / 46);
+        // A line a second, and a look every ten.
+        assert!(file.lock().unwrap().len() <= 1000 / 46 + 10);
     }
     let text = read(&journal, &LogOptions::default());
-    assert!(text.ends_with("999\n") && text.len() < 100, "{text}");
+    assert!(text.ends_with("999\n") && text.len() < 140, "{text}");
+}
+
+#[test]
+fn what_is_written_between_two_looks_is_not_rotated() {
+    let (journal, mut writer) = Journal::new(1000);
+    for n in 0..5000 {
+        writer.write(at(n), Source::Stdout, b"x\n");
+    }
+    assert_eq!(read(&journal, &LogOptions::default()).len(), 10_000);
 }
 
 #[tokio::test(start_paused = true)]
