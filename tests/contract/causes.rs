@@ -40,6 +40,7 @@ fn words(ns: &Namespace, done: &Done) -> String {
     let lines = text.lines().filter(|line| !steps(line)).map(|line| {
         let line = line.split(" on https://").next().unwrap_or_default();
         let line = line.split("; still ending").next().unwrap_or_default();
+        let line = line.split(" within a second").next().unwrap_or_default();
         let line = line.split(" after ").next().unwrap_or_default();
         let words: Vec<String> = line.split(' ').map(stable).collect();
         words.join(" ") + "\n"
