@@ -15,7 +15,7 @@ use crate::{
     core::{
         backoff::Jitter,
         log::follow::LogState,
-        machine::{Action, Ended, Input, LogNews, LogSource, Machine, Plan, Seen, StreamId},
+        machine::{Action, Ended, Input, LogNews, LogSource, Machine, Plan, StreamId},
         notice::Notice,
         outcome::Signal,
     },
@@ -117,12 +117,9 @@ impl Tasks<'_> {
                 self.set
                     .spawn(async move { cluster.watch_pods(&job_uid, jitter, tell).await });
             }
-            Action::ListPods { job_uid } => self.answer(async move {
-                Input::Pods(match cluster.list_pods(&job_uid).await {
-                    Ok((pods, _)) => Seen::All(pods),
-                    Err(failure) => Seen::Lost(failure),
-                })
-            }),
+            Action::ListPods { job_uid } => {
+                self.answer(async move { Input::Listed(cluster.list_pods(&job_uid).await.map(|(pods, _)| pods)) });
+            }
             Action::ListEvents { uid } => self.answer(async move { Input::Events(cluster.list_events(&uid).await) }),
             Action::Follow(source) => self.follow(source),
             Action::Life { stream, state } => {

@@ -43,6 +43,7 @@ impl Machine {
             | Input::Created(_)
             | Input::Job(_)
             | Input::Pods(_)
+            | Input::Listed(_)
             | Input::Log(..)
             | Input::Deleted(_)
             | Input::Events(_)

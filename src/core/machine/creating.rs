@@ -133,6 +133,7 @@ impl Machine {
             Input::Warning(_)
             | Input::Job(_)
             | Input::Pods(_)
+            | Input::Listed(_)
             | Input::Log(..)
             | Input::Deleted(_)
             | Input::Events(_)

@@ -18,6 +18,8 @@ use crate::core::{
     pod::PodView,
 };
 
+/// Refused lists that are not believed.
+const REFUSALS: u32 = 5;
 /// The pause before pods are listed again that could not be listed.
 const RECONCILE_AGAIN: Duration = Duration::from_secs(2);
 /// How long the pods' watch may lag behind the Job's before the pods are listed.
@@ -39,6 +41,8 @@ pub(super) struct Ending {
     reconcile: Reconcile,
     removal: Removal,
     job_gone: bool,
+    /// Lists of pods that were refused.
+    refusals: u32,
     pub(super) gathering: Gathering,
 }
 
@@ -174,6 +178,7 @@ impl Machine {
             basis: Basis::Given(verdict),
             step: Step::Drain,
             drain_by: Some(drain_by),
+            refusals: 0,
             quiet: Quiet::new(now, false),
             reconcile: Reconcile::Settled,
             removal,
@@ -206,12 +211,15 @@ impl Machine {
             Reconcile::At(now + RECONCILE_AFTER)
         };
         let lost = matches!(&self.stage, Stage::Following(following) if following.pods_lost());
+        let blind = matches!(&self.stage, Stage::Following(following) if following.blind());
         // Pods that will not go may write for ever.
         let drain_by = matches!(basis, Basis::Announced).then_some(now + QUIET);
         self.stage = Stage::Ending(Box::new(Ending {
             basis,
             step: Step::Drain,
             drain_by,
+            // Where they may not be seen nobody doubts it.
+            refusals: if blind { REFUSALS } else { 0 },
             quiet: Quiet::new(now, lost),
             reconcile,
             removal: Removal::ByPolicy(propagation),
@@ -333,6 +341,7 @@ impl Machine {
                 Vec::new()
             }
             Input::Pods(seen) => self.pods_while_ending(seen, now),
+            Input::Listed(answer) => self.listed_at_the_end(answer, now),
             Input::Deleted(answer) => {
                 self.deleted(answer, now);
                 Vec::new()
@@ -373,14 +382,44 @@ impl Machine {
         }
     }
 
-    fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
-        let answer = match &seen {
-            Seen::All(_) => Some(Reconcile::Settled),
-            // A connection that broke just now must not cost a pod's whole log, which goes with the Job.
-            Seen::Lost(failure) if failure.may_heal() => Some(Reconcile::At(now + RECONCILE_AGAIN)),
-            Seen::Lost(_) => Some(Reconcile::Settled),
-            Seen::One(_) | Seen::Gone(_) | Seen::Back | Seen::Polled(_) => None,
+    /// Whether the pods' list is asked for again though it was refused: a few times, if it was allowed before.
+    fn doubts_refusal(&mut self) -> bool {
+        let Stage::Ending(ending) = &mut self.stage else {
+            return false;
         };
+        ending.refusals += 1;
+        ending.refusals <= REFUSALS
+    }
+
+    /// All pods that there are, asked for after the Job's end; what is missing here is gone.
+    fn listed_at_the_end(&mut self, answer: Result<Vec<PodView>, Failure>, now: Duration) -> Vec<Action> {
+        let (actions, next) = match answer {
+            Ok(pods) => (self.pods_while_ending(Seen::All(pods), now), Reconcile::Settled),
+            // A connection that broke just now must not cost a pod's whole log, which goes with the Job.
+            Err(failure) if failure.may_heal() => {
+                let budget = self.plan.outage_budget;
+                let told = match &mut self.stage {
+                    Stage::Ending(ending) => ending.quiet.list_lost(&failure, budget, now),
+                    Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
+                };
+                let told = told.map(Action::Say).into_iter().collect();
+                (told, Reconcile::At(now + RECONCILE_AGAIN))
+            }
+            // An API server that has just started knows no Roles yet.
+            Err(failure) if failure.is(403) && self.doubts_refusal() => {
+                (Vec::new(), Reconcile::At(now + RECONCILE_AGAIN))
+            }
+            Err(_) => (Vec::new(), Reconcile::Settled),
+        };
+        if let Stage::Ending(ending) = &mut self.stage
+            && ending.reconcile == Reconcile::Asked
+        {
+            ending.reconcile = next;
+        }
+        actions
+    }
+
+    fn pods_while_ending(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
         let budget = self.plan.outage_budget;
         let told = match (&mut self.stage, &seen) {
             (Stage::Ending(ending), Seen::Lost(failure)) if failure.may_heal() => {
@@ -397,10 +436,10 @@ impl Machine {
         });
         let unseen = self.unseen();
         if let Stage::Ending(ending) = &mut self.stage {
-            ending.reconcile = match answer {
-                _ if unseen <= 0 => Reconcile::Settled,
-                Some(answer) if ending.reconcile == Reconcile::Asked => answer,
-                Some(_) | None => ending.reconcile,
+            ending.reconcile = if unseen <= 0 {
+                Reconcile::Settled
+            } else {
+                ending.reconcile
             };
         }
         actions

@@ -155,9 +155,12 @@ impl Machine {
             Input::Events(answer) => self.events_seen(answer),
             Input::Due => self.following_due(now),
             // Late answers to requests of other stages.
-            Input::Warning(_) | Input::Created(_) | Input::Deleted(_) | Input::Flushed(_) | Input::Signal(_) => {
-                Vec::new()
-            }
+            Input::Warning(_)
+            | Input::Created(_)
+            | Input::Listed(_)
+            | Input::Deleted(_)
+            | Input::Flushed(_)
+            | Input::Signal(_) => Vec::new(),
         }
     }
 
@@ -319,6 +322,9 @@ impl Machine {
     }
 
     pub(super) fn pods_seen(&mut self, seen: Seen<PodView>, now: Duration) -> Vec<Action> {
+        if let (Stage::Following(following), Seen::All(_) | Seen::One(_) | Seen::Gone(_)) = (&mut self.stage, &seen) {
+            following.pods_denied = false;
+        }
         match seen {
             Seen::One(pod) => self.pod_is(pod),
             Seen::Gone(pod) => {

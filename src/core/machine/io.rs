@@ -33,8 +33,10 @@ pub enum Input {
     Read(Result<Option<JobView>, Failure>),
     /// From the watch on the Job.
     Job(Seen<JobView>),
-    /// From the watch on its pods, or the answer to [`Action::ListPods`].
+    /// From the watch on its pods.
     Pods(Seen<PodView>),
+    /// The answer to [`Action::ListPods`]. A list of the watch's own may be older than the question.
+    Listed(Result<Vec<PodView>, Failure>),
     /// From one log.
     Log(StreamId, LogNews),
     /// The answer to [`Action::ListEvents`].

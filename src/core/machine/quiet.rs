@@ -65,6 +65,13 @@ impl Quiet {
         self.tell(failure, budget, now)
     }
 
+    /// The pods could not be listed.
+    pub(super) fn list_lost(&mut self, failure: &Failure, budget: Duration, now: Duration) -> Option<Notice> {
+        let again = self.pods.is_some();
+        self.pods = self.pods.or(Some(now));
+        again.then(|| self.tell(failure, budget, now)).flatten()
+    }
+
     /// The pods' watch is out of order.
     pub(super) fn pods_lost(&mut self, failure: &Failure, budget: Duration, now: Duration) -> Option<Notice> {
         self.pods = self.pods.or(Some(now));

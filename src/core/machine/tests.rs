@@ -283,7 +283,7 @@ fn pods_that_were_never_seen_are_listed_once() {
         .input(Input::Pods(Seen::All(vec![])));
     run.input(Input::Job(Seen::One(failed()))).wait();
     assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 1);
-    run.input(Input::Pods(Seen::All(vec![ended(9)])))
+    run.input(Input::Listed(Ok(vec![ended(9)])))
         .input(done(0))
         .input(Input::Flushed(None));
     assert_eq!(run.code(), 9);
@@ -295,11 +295,11 @@ fn pods_that_cannot_be_listed_at_the_end_are_listed_again() {
     run.input(Input::Created(Ok(job(None))))
         .input(Input::Job(Seen::One(failed())))
         .wait();
-    run.input(Input::Pods(Seen::Lost(Failure::Lost("reset".into()))));
+    run.input(Input::Listed(Err(Failure::Lost("reset".into()))));
     assert_eq!(run.count(|a| matches!(a, Action::Flush)), 0, "a log may be unread");
     run.wait();
     assert_eq!(run.count(|a| matches!(a, Action::ListPods { .. })), 2);
-    run.input(Input::Pods(Seen::All(vec![ended(9)])))
+    run.input(Input::Listed(Ok(vec![ended(9)])))
         .input(done(0))
         .input(Input::Flushed(None));
     assert_eq!(run.code(), 9);
@@ -543,12 +543,14 @@ fn a_server_that_fails_every_create_is_told_apart_from_one_that_may_have_made_it
 
 #[test]
 fn pods_that_nobody_can_show_are_told_and_not_waited_for() {
-    for answer in [Seen::All(vec![]), Seen::Lost(answered(403, "Forbidden"))] {
+    for (answer, seen) in [
+        (Ok(vec![]), Seen::All(vec![])),
+        (Err(answered(403, "Forbidden")), Seen::Lost(answered(403, "Forbidden"))),
+    ] {
         let mut run = Run::new(plan());
-        run.input(Input::Created(Ok(job(None))))
-            .input(Input::Pods(Seen::All(vec![])));
+        run.input(Input::Created(Ok(job(None)))).input(Input::Pods(seen));
         run.input(Input::Job(Seen::One(failed()))).wait();
-        run.input(Input::Pods(answer))
+        run.input(Input::Listed(answer))
             .input(Input::Events(Ok(Vec::new())))
             .input(Input::Flushed(None));
         assert_eq!(run.code(), 123);
