@@ -25,6 +25,7 @@ mod main_container;
 mod milestones;
 mod pods;
 mod quiet;
+mod recount;
 mod showing;
 mod starting;
 
