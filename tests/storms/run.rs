@@ -98,6 +98,8 @@ impl Plan {
         fs::write(&kubeconfig, between.kubeconfig(random.below(2) == 0)).expect("a kubeconfig");
         let result = folder.join("result.json");
         let mut running = Kjo::new(["run", "-f", "-", "--delete", "always", "-n", &ns.name])
+            // A storm may last longer than a create is tried for by default; it is the logs that are tested.
+            .args(["--connect-timeout", "10m"])
             .arg("--result-file")
             .arg(&result)
             .env("KUBECONFIG", &kubeconfig)
