@@ -100,12 +100,6 @@ impl Memory {
         Some(if set_back { last } else { newest } - 1)
     }
 
-    /// The line that is begun and not ended.
-    #[must_use]
-    pub fn cut(&self) -> Option<Cut> {
-        self.cut
-    }
-
     /// A replay is going on: lines have to be held until they are known or new.
     #[must_use]
     pub fn replaying(&self) -> bool {
