@@ -6,7 +6,9 @@ pub mod check;
 pub mod log_flags;
 pub mod messages;
 pub mod run;
-mod sandbox;
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+pub mod serve;
 pub mod settings;
 pub mod status;
 mod target;
@@ -55,6 +57,8 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Attach(args) => attach::attach(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => serve::serve(*args, env, started).await,
             #[cfg(feature = "sandbox")]
             Command::SandboxSupervisor => exit::REFUSED,
         }

@@ -55,6 +55,8 @@ pub struct Settings {
     pub jobs: controller::Settings,
     /// The node.
     pub kubelet: kubelet::Settings,
+    /// What its containers can have.
+    pub honours: admit::Honours,
 }
 
 impl Settings {
@@ -67,6 +69,7 @@ impl Settings {
             history: 4096,
             jobs: controller::Settings::default(),
             kubelet: kubelet::Settings::default(),
+            honours: admit::Honours::default(),
         }
     }
 }
@@ -81,7 +84,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a cluster with the namespace `default`, whose containers are run by `runtime`.
     pub fn start(settings: Settings, runtime: Arc<dyn Runtime>) -> Self {
-        let world = World::new(settings.began, settings.seed, settings.history);
+        let world = World::honouring(settings.began, settings.seed, settings.history, settings.honours);
         let kubelet = Kubelet::new(Arc::clone(&world), runtime, settings.kubelet);
         let mut parts = JoinSet::new();
         parts.spawn(collect::run(Arc::clone(&world), world.subscribe()));

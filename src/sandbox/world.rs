@@ -11,6 +11,7 @@ use tokio::{
 };
 
 use super::{
+    admit::Honours,
     meta,
     refused::Refused,
     resource::Resource,
@@ -24,6 +25,7 @@ pub struct World {
     state: Mutex<State>,
     version: watch::Sender<u64>,
     began: (Timestamp, Instant),
+    honours: Honours,
 }
 
 #[derive(Debug)]
@@ -38,6 +40,12 @@ impl World {
     /// tests pause. `seed` draws names and UIDs; `history` is the number of changes that are kept.
     #[must_use]
     pub fn new(began: Timestamp, seed: u64, history: usize) -> Arc<Self> {
+        Self::honouring(began, seed, history, Honours::default())
+    }
+
+    /// The same, with what its runtime can do besides.
+    #[must_use]
+    pub fn honouring(began: Timestamp, seed: u64, history: usize, honours: Honours) -> Arc<Self> {
         let store = Store::new(history);
         Arc::new(Self {
             version: watch::Sender::new(store.version()),
@@ -47,7 +55,14 @@ impl World {
                 listeners: Vec::new(),
             }),
             began: (began, Instant::now()),
+            honours,
         })
+    }
+
+    /// What of the API can be done here.
+    #[must_use]
+    pub fn honours(&self) -> Honours {
+        self.honours
     }
 
     /// The time, as exactly as the clock has it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Admitted, FieldValidation, Fresh, Kind, Refused, create, update};
+use super::{Admitted, FieldValidation, Fresh, Honours, Kind, Refused};
 
 const FRESH: Fresh<'static> = Fresh {
     uid: "UID",
@@ -13,6 +13,23 @@ const FRESH: Fresh<'static> = Fresh {
 /// names, times, managedFields) and what its admission plugins add (the token's volume, tolerations of
 /// tainted nodes) is taken out. A case with `old` is an update.
 const GOLDEN: &str = include_str!("golden.json");
+
+/// Where containers are plain processes.
+const PLAIN: Honours = Honours { volumes: false };
+
+fn create(
+    kind: Kind,
+    namespace: Option<&str>,
+    body: &Value,
+    strictness: FieldValidation,
+    fresh: &Fresh<'_>,
+) -> Result<Admitted, Refused> {
+    super::create(kind, namespace, body, strictness, fresh, PLAIN)
+}
+
+fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation) -> Result<Admitted, Refused> {
+    super::update(kind, old, new, strictness, PLAIN)
+}
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()

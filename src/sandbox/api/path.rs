@@ -88,8 +88,8 @@ impl Target {
         };
         let exists = match (part, resource) {
             (Part::Whole, _) | (Part::Log, Resource::Pods) => true,
-            (Part::Status, Resource::Jobs | Resource::Pods | Resource::Namespaces) => true,
-            (Part::Log | Part::Status, _) => false,
+            (Part::Status, resource) => resource.has_status(),
+            (Part::Log, _) => false,
         };
         exists.then(|| Self::Object {
             resource,

@@ -74,7 +74,7 @@ impl Api {
                         None => drop(object.as_object_mut().map(|map| map.remove("status"))),
                     }
                     let kind = key.resource.admitted_as();
-                    let admitted = admit::update(kind, &old, object, strictness);
+                    let admitted = admit::update(kind, &old, object, strictness, self.world.honours());
                     let admitted = admitted.map_err(|refused| admit::of_patch(kind, object, refused))?;
                     *object = admitted.object;
                     warnings = admitted.warnings;
@@ -151,8 +151,16 @@ impl World {
             suffix: &suffix,
         };
         let kind = resource.admitted_as();
-        let admitted = admit::create(kind, Some(create.namespace), body, create.strictness, &fresh)?;
+        let admitted = admit::create(
+            kind,
+            Some(create.namespace),
+            body,
+            create.strictness,
+            &fresh,
+            self.honours(),
+        )?;
         let mut object = admitted.object;
+        self.check_account(resource, &object)?;
         let metadata = &mut object["metadata"];
         metadata["creationTimestamp"] = json!(self.seconds());
         metadata["managedFields"] = json!([{
@@ -160,7 +168,42 @@ impl World {
             "time": self.seconds(), "fieldsType": "FieldsV1", "fieldsV1": {},
         }]);
         let object = self.insert(meta::key(resource, &object), object, create.dry_run)?;
+        if resource == Resource::Namespaces && !create.dry_run {
+            self.create_account(meta::text(&object, "name"));
+        }
         Ok((object, admitted.warnings))
+    }
+
+    /// The account that every namespace has (pkg/controller/serviceaccount), made at once.
+    fn create_account(&self, namespace: &str) {
+        let create = Create {
+            resource: Resource::ServiceAccounts,
+            namespace,
+            strictness: FieldValidation::Ignore,
+            manager: "kube-controller-manager",
+            dry_run: false,
+        };
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        // The namespace has just been made: nothing is in the way.
+        drop(self.create(&create, &account));
+    }
+
+    /// The admission plugin ServiceAccount: a pod's account must exist.
+    fn check_account(&self, resource: Resource, object: &Value) -> Result<(), Refused> {
+        if resource != Resource::Pods {
+            return Ok(());
+        }
+        let (namespace, name) = (meta::text(object, "namespace"), meta::text(object, "name"));
+        let account = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        match self.get(&Key::new(Resource::ServiceAccounts, namespace, account)) {
+            Some(_) => Ok(()),
+            None => Err(Refused::forbidden(
+                &Key::new(Resource::Pods, namespace, name),
+                &format!(
+                    "error looking up service account {namespace}/{account}: serviceaccount {account:?} not found"
+                ),
+            )),
+        }
     }
 }
 
