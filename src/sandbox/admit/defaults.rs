@@ -238,7 +238,9 @@ fn volume(volume: &mut Value) {
         items(own);
     }
     if let Some(projected) = volume.get_mut("projected") {
-        list(projected, "sources").filter_map(|source| source.get_mut("downwardAPI")).for_each(items);
+        list(projected, "sources")
+            .filter_map(|source| source.get_mut("downwardAPI"))
+            .for_each(items);
     }
 }
 

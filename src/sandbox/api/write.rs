@@ -10,6 +10,7 @@ use super::{
     Api, Body, answer,
     patches::Patch,
     path::{Part, Query},
+    protobuf,
 };
 use crate::sandbox::{
     admit::{self, FieldValidation, Fresh},
@@ -32,7 +33,7 @@ impl Api {
         if resource.namespaced() && namespace.is_none() {
             return Err(Refused::no_such_verb());
         }
-        let body = body(resource, request)?;
+        let body = parsed(request, resource.kind())?;
         let manager = manager(query, request);
         let create = Create {
             resource,
@@ -242,6 +243,9 @@ fn check_identity(key: &Key, old: &Value, new: &mut Value) -> Result<(), Refused
 fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptions, Refused> {
     let body: Value = if request.body().is_empty() {
         Value::Null
+    } else if content_type(request) == PROTOBUF {
+        protobuf::object(request.body())
+            .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
     } else {
         serde_json::from_slice(request.body())
             .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
@@ -279,26 +283,31 @@ fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptio
     })
 }
 
-fn body(resource: Resource, request: &Request<Bytes>) -> Result<Value, Refused> {
-    let kind = content_type(request);
-    if !matches!(kind, "" | "application/json") {
-        return Err(Refused::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json",
-        ));
-    }
-    let body: Value = serde_json::from_slice(request.body()).map_err(|e| {
+/// What clients in Go send of their own accord.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// The body, an object that should be of this kind.
+pub(super) fn parsed(request: &Request<Bytes>, kind: &str) -> Result<Value, Refused> {
+    let unrecognized = |why: &dyn std::fmt::Display| {
         Refused::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {e}",
-            resource.kind()
+            "the object provided is unrecognized (must be of type {kind}): {why}"
         ))
-    })?;
+    };
+    let body = match content_type(request) {
+        "" | "application/json" => serde_json::from_slice(request.body())
+            .map_err(|e| unrecognized(&format_args!("couldn't get version/kind; json parse error: {e}")))?,
+        PROTOBUF => protobuf::object(request.body()).map_err(|why| unrecognized(&why))?,
+        _ => {
+            return Err(Refused::new(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: application/json, \
+                 application/vnd.kubernetes.protobuf",
+            ));
+        }
+    };
     if !body.is_object() {
-        return Err(Refused::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): it is no JSON object",
-            resource.kind()
-        )));
+        return Err(unrecognized(&"it is no JSON object"));
     }
     Ok(body)
 }
