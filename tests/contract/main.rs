@@ -7,6 +7,7 @@ mod attach;
 mod backend;
 mod causes;
 mod disruption;
+mod kubectl;
 mod log_flags;
 mod login;
 mod logs;

@@ -25,12 +25,8 @@ pub(super) fn validate<'a>(pod: &Node<'a>, errors: &mut Errors) -> Vec<&'a str> 
         if sources == 0 {
             errors.required(&volume, "must specify a volume type");
         } else if sources > 1 {
-            let second = volume
-                .entries()
-                .into_iter()
-                .filter(|(field, _)| *field != "name")
-                .nth(1);
-            for (field, _) in second {
+            let mut given = volume.entries().into_iter().filter(|(field, _)| *field != "name");
+            if let Some((field, _)) = given.nth(1) {
                 errors.forbidden(&volume.field(field), "may not specify more than 1 volume type");
             }
         }
