@@ -3,7 +3,9 @@
 
 pub mod identity;
 pub mod image;
+pub mod likeness;
 pub mod load;
+pub mod order;
 pub mod prepare;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.
