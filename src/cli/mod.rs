@@ -3,6 +3,7 @@
 pub mod args;
 pub mod attach;
 pub mod check;
+pub mod files;
 pub mod log_flags;
 pub mod messages;
 pub mod run;
