@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, life_flags::LifeArgs, log_flags::LogArgs,
-    messages::MessageArgs, status::StatusArgs,
+    attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, files::FileArgs, life_flags::LifeArgs,
+    log_flags::LogArgs, messages::MessageArgs, status::StatusArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -103,21 +103,31 @@ A container may exit with any of these itself; --result-file tells them apart.";
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["file", "image"])))]
 pub struct RunArgs {
-    /// The manifest of the Job: a YAML or JSON file, or - for stdin
-    #[arg(short = 'f', long = "filename", value_name = "FILE", help_heading = "What to run",
-          conflicts_with_all = ["image", "env", "command"])]
-    pub file: Option<PathBuf>,
+    /// The manifests.
+    #[command(flatten)]
+    pub files: FileArgs,
 
     /// Run a command in this image instead of a manifest: one pod, one try
-    #[arg(long, value_name = "IMAGE", help_heading = "What to run")]
+    #[arg(long, value_name = "IMAGE", help_heading = "What to run", conflicts_with = "file")]
     pub image: Option<String>,
 
     /// Set a variable of the container; NAME alone passes kjo's own value on
-    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", help_heading = "What to run")]
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "NAME[=VALUE]",
+        help_heading = "What to run",
+        conflicts_with = "file"
+    )]
     pub env: Vec<String>,
 
     /// The command and its arguments, in place of the image's own
-    #[arg(last = true, value_name = "COMMAND", help_heading = "What to run")]
+    #[arg(
+        last = true,
+        value_name = "COMMAND",
+        help_heading = "What to run",
+        conflicts_with = "file"
+    )]
     pub command: Vec<String>,
 
     /// When the nodes pull the image, for every container

@@ -5,6 +5,7 @@ mod ask;
 pub mod attach;
 pub mod check;
 pub mod delete;
+pub mod files;
 pub mod life_flags;
 pub mod log_flags;
 pub mod messages;

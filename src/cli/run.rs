@@ -1,13 +1,14 @@
 //! `kjo run`: from settings to the end of the run. Everything before the first request is a refusal
 //! (125) and leaves nothing behind; the rest is the driver's.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
+    files,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings, Source},
 };
@@ -30,10 +31,11 @@ use crate::{
     signals,
     spec::{
         Refusal,
+        bundle::Bundle,
         identity::RunId,
-        load,
         order::Order,
         prepare::{Overlay, Prepared, prepare},
+        read::Document,
     },
 };
 
@@ -90,7 +92,7 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let manifest = read(&settings.source)?;
+    let bundle = read(&settings.source)?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
@@ -101,10 +103,10 @@ async fn attempt(
         None => RunId::random(random()?),
     };
     let prepared = prepare(
-        manifest,
+        bundle.job,
         &Overlay {
             name: settings.name.as_deref(),
-            exact_name: settings.exact_name,
+            exact_name: settings.exact_name || bundle.exact_names,
             namespace: settings.namespace.as_deref(),
             context_namespace: &connection.namespace,
             ttl: settings.life.ttl.unwrap_or_default(),
@@ -125,7 +127,7 @@ async fn attempt(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    for what in &prepared.adjusted {
+    for what in bundle.told.iter().chain(&prepared.adjusted) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
 
@@ -254,24 +256,23 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
     )
 }
 
-fn read(source: &Source) -> Result<Value, Refusal> {
+fn read(source: &Source) -> Result<Bundle, Refusal> {
     match source {
-        Source::Image(image) => Ok(image.manifest()),
-        Source::Stdin => {
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(|e| {
-                Refusal::new(
-                    format!("stdin cannot be read: {e}"),
-                    "pipe the manifest into 'kjo run -f -'",
-                )
-            })?;
-            load::job("stdin", &bytes)
-        }
-        Source::File(path) => {
-            let name = path.display().to_string();
-            let bytes = fs::read(path)
-                .map_err(|e| Refusal::new(format!("{name} cannot be read: {e}"), "check the path given with -f"))?;
-            load::job(&name, &bytes)
+        Source::Image(image) => Ok(Bundle::alone("--image", image.manifest())),
+        Source::Files(args) => {
+            let bundle = files::bundle(args)?;
+            if bundle.companions.is_empty() {
+                return Ok(bundle);
+            }
+            let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
+            Err(Refusal::new(
+                format!(
+                    "{} stands beside other objects: {}",
+                    bundle.source.title(),
+                    found.join(", ")
+                ),
+                "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
+            ))
         }
     }
 }

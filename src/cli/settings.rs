@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     args::{ClusterArgs, MainArgs, PullPolicy, RunArgs},
+    files::FileArgs,
     life_flags::LifeArgs,
     log_flags::LogArgs,
 };
@@ -66,10 +67,8 @@ pub struct RunSettings {
 /// Where the manifest comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// `-f -`.
-    Stdin,
-    /// `-f FILE`.
-    File(PathBuf),
+    /// `-f`.
+    Files(FileArgs),
     /// `--image`.
     Image(ImageRun),
 }
@@ -81,15 +80,14 @@ impl RunSettings {
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         contradiction(&args.cluster, env)?;
-        let source = match (args.file, args.image) {
-            (Some(file), _) if file.as_os_str() == "-" => Source::Stdin,
-            (Some(file), _) => Source::File(file),
-            (None, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
+        let source = match (args.files, args.image) {
+            (files, _) if !files.file.is_empty() => Source::Files(files),
+            (_, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
                 image,
                 env: args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?,
                 command: args.command,
             }),
-            (None, _) => {
+            (..) => {
                 return Err(Refusal::new(
                     "--image is empty",
                     "name an image, for example --image busybox; is a variable unset?",

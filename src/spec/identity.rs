@@ -82,14 +82,19 @@ impl RunId {
     }
 
     fn hash(&self, len: usize) -> String {
-        let digest = Sha256::digest(self.0.as_bytes());
-        digest
-            .iter()
-            .take(len)
-            .filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()))
-            .map(|b| char::from(*b))
-            .collect()
+        hash(&self.0, len)
     }
+}
+
+/// So many characters that a name may have, the same for the same text on any machine.
+pub(super) fn hash(text: &str, len: usize) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .take(len)
+        .filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()))
+        .map(|b| char::from(*b))
+        .collect()
 }
 
 fn is_label_value(text: &str) -> bool {
