@@ -69,7 +69,7 @@ pub async fn serve(args: SandboxArgs, env: Env<'_>, started: Instant) -> u8 {
 async fn attempt(args: SandboxArgs, env: Env<'_>, reporter: &Reporter) -> Result<u8, Refusal> {
     // Before any handler is installed: what was ignored from the start stays ignored.
     let status = fs::read_to_string("/proc/self/status").ok();
-    let mut signals = signals::listen(status.as_deref()).map_err(|e| {
+    let mut signals = signals::listen(status.as_deref(), None).map_err(|e| {
         Refusal::new(
             format!("signals cannot be caught: {e}"),
             "see the limits of this environment",
@@ -144,6 +144,9 @@ async fn attend(mut child: Child, signals: &mut UnboundedReceiver<Signal>) -> Re
                     Signal::Interrupt => signal::Signal::SIGINT,
                     Signal::Terminate => signal::Signal::SIGTERM,
                     Signal::Hangup => signal::Signal::SIGHUP,
+                    Signal::User => signal::Signal::SIGUSR1,
+                    // Nobody listens for that here.
+                    Signal::Orphaned => continue,
                 };
                 // It may have ended at this moment.
                 let _gone: Option<nix::Result<()>> = pid.map(|pid| signal::kill(pid, signal));
