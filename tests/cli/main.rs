@@ -7,6 +7,8 @@ mod messages;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod scripted;
+#[cfg(feature = "sandbox")]
+mod serve;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "sandbox")]
