@@ -223,6 +223,10 @@ pub struct RunArgs {
     /// Where to run.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+
+    /// How the sandbox is isolated.
+    #[command(flatten)]
+    pub isolation: super::sandbox::IsolationArgs,
 }
 
 /// Flags about the container that the Job is there for.
@@ -247,10 +251,6 @@ pub struct ClusterArgs {
     /// of this machine
     #[arg(long)]
     pub sandbox: bool,
-
-    /// How it is isolated.
-    #[command(flatten)]
-    pub isolation: super::sandbox::IsolationArgs,
 
     /// The namespace [default: the manifest's, else the context's]
     #[arg(short = 'n', long, value_name = "NS")]

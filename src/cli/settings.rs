@@ -123,7 +123,7 @@ impl RunSettings {
             main: args.main,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
-            isolation: args.cluster.isolation.isolation,
+            isolation: args.isolation.isolation,
             logs: args.logs,
             cluster: cluster(args.cluster, env)?,
         })

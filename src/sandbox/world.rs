@@ -1,7 +1,10 @@
 //! What the API server, the controllers and the kubelet share: the store, a clock, names. Each call
 //! is one transaction; whoever wants to hear of changes subscribes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -32,12 +35,16 @@ pub struct World {
 struct State {
     store: Store,
     random: Jitter,
+    /// Events, the oldest first: the real ones go after an hour, these when there are too many.
+    events: VecDeque<Key>,
+    events_limit: usize,
     listeners: Vec<mpsc::UnboundedSender<Change>>,
 }
 
 impl World {
     /// An empty world. `began` is the wall clock's time now; from then on tokio's clock counts, which
-    /// tests pause. `seed` draws names and UIDs; `history` is the number of changes that are kept.
+    /// tests pause. `seed` draws names and UIDs; `history` is the number of changes that are kept;
+    /// of Events a quarter of that.
     #[must_use]
     pub fn new(began: Timestamp, seed: u64, history: usize) -> Arc<Self> {
         Self::honouring(began, seed, history, Honours::default())
@@ -52,6 +59,8 @@ impl World {
             state: Mutex::new(State {
                 store,
                 random: Jitter::new(seed),
+                events: VecDeque::new(),
+                events_limit: history / 4,
                 listeners: Vec::new(),
             }),
             began: (began, Instant::now()),
@@ -195,6 +204,9 @@ impl World {
         if dry_run {
             return Ok(Arc::new(object));
         }
+        if key.resource == Resource::Events {
+            state.note_event(key.clone());
+        }
         let object = state.store.put(key, object);
         self.tell(state);
         Ok(object)
@@ -302,6 +314,17 @@ impl World {
 }
 
 impl State {
+    /// Makes room for an Event.
+    fn note_event(&mut self, key: Key) {
+        self.events.push_back(key);
+        while self.events.len() > self.events_limit {
+            if let Some(oldest) = self.events.pop_front() {
+                // It may have gone with its namespace.
+                drop(self.store.remove(&oldest));
+            }
+        }
+    }
+
     fn accepts(&self, key: &Key) -> Result<(), Refused> {
         if !key.resource.namespaced() {
             return Ok(());

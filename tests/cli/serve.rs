@@ -235,11 +235,20 @@ fn what_it_cannot_do_it_says() {
     let (kjo, _folder) = sandbox(&[]);
     let done = kjo.env("TMPDIR", "/no/such/folder").run();
     done.expect(125, "").expect_said("the sandbox cannot start");
-    let folder = tempfile::tempdir().expect("a folder");
-    let kjo = Kjo::new(["sandbox", "--isolation", "bwrap"])
-        .env("TMPDIR", folder.path())
-        .env("PATH", "/no/such/folder");
-    let done = kjo.run();
+    let (folder, programs) = (
+        tempfile::tempdir().expect("a folder"),
+        tempfile::tempdir().expect("a folder"),
+    );
+    std::os::unix::fs::symlink("/usr/bin/env", programs.path().join("env")).expect("a link");
+    let without = |how: &str| {
+        Kjo::new(["sandbox", "--isolation", how])
+            .env("TMPDIR", folder.path())
+            .env("PATH", programs.path())
+    };
+    let done = without("bwrap").run();
     done.expect(125, "").expect_said("there is no bwrap on the PATH");
+    let done = without("auto").args(["--", "/bin/sh", "-c", "exit 4"]).run();
+    done.expect(4, "")
+        .expect_said("as plain processes without isolation (there is no bwrap on the PATH");
     nothing_left(folder.path(), "no such word");
 }
