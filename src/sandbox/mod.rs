@@ -26,6 +26,8 @@ pub mod world;
 
 #[cfg(test)]
 mod api_tests;
+#[cfg(test)]
+mod view_tests;
 
 use std::sync::Arc;
 

@@ -67,7 +67,8 @@ impl Session {
         stdin.write_all(input.as_bytes()).expect("its input is read");
         drop(stdin);
         let output = child.wait_with_output().expect("its end");
-        self.said += &format!("$ kubectl {}\n", args.join(" "));
+        let typed = format!("$ kubectl {}\n", args.join(" "));
+        self.said.push_str(&typed);
         for text in [&output.stdout, &output.stderr] {
             self.said += &String::from_utf8_lossy(text);
         }

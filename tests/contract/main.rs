@@ -24,5 +24,6 @@ mod rotation;
 mod signals;
 mod slow_stdout;
 mod status;
+mod stored;
 #[path = "../support/mod.rs"]
 mod support;

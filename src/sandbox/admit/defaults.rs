@@ -229,6 +229,14 @@ fn service(spec: &mut Value) {
 }
 
 fn volume(volume: &mut Value) {
+    let sources = volume
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(field, _)| *field != "name");
+    if sources.count() == 0 {
+        volume["emptyDir"] = json!({});
+    }
     for source in ["configMap", "downwardAPI", "projected", "secret"] {
         if let Some(source) = volume.get_mut(source).filter(|source| source.is_object()) {
             default(source, "defaultMode", 0o644);

@@ -73,8 +73,7 @@ pub(super) fn carry_over(object: &mut Value, old: &Value) {
 pub(super) fn validate(kind: Kind, meta: &Node<'_>, errors: &mut Errors) {
     const STANDARD_FINALIZERS: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
     let form: fn(&str) -> Vec<String> = match kind {
-        Kind::Namespace => names::dns_label,
-        Kind::Service => names::dns_label_1035,
+        Kind::Namespace | Kind::Service => names::dns_label,
         Kind::Job
         | Kind::Pod
         | Kind::ConfigMap

@@ -42,23 +42,6 @@ pub(super) fn dns_label(value: &str) -> Vec<String> {
     wrong
 }
 
-/// A DNS label of RFC 1035, as the names of Services are.
-pub(super) fn dns_label_1035(value: &str) -> Vec<String> {
-    let mut wrong = Vec::new();
-    if value.len() > 63 {
-        wrong.push("must be no more than 63 characters".to_owned());
-    }
-    if !(is_label(value) && value.starts_with(|c: char| c.is_ascii_lowercase())) {
-        wrong.push(example(
-            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
-             character, and end with an alphanumeric character",
-            &["my-name", "abc-123"],
-            "[a-z]([-a-z0-9]*[a-z0-9])?",
-        ));
-    }
-    wrong
-}
-
 /// A DNS subdomain of RFC 1123, as most objects' names are.
 pub(super) fn dns_subdomain(value: &str) -> Vec<String> {
     subdomain(value, "characters")

@@ -46,12 +46,11 @@ pub(super) fn validate_claim(root: &Node<'_>, errors: &mut Errors) {
             &MODES,
         );
     }
-    let mut storage = spec.at("resources").field("storage");
-    let asked = spec.at("resources.requests.storage");
-    if !asked.is_set() {
+    let storage = spec.at("resources.requests.storage");
+    if !storage.is_set() {
         // The server names the place so.
-        storage.path = "spec.resources[storage]".to_owned();
-        errors.required(&storage, "");
+        let path = "spec.resources[storage]".to_owned();
+        errors.required(&Node { path, ..storage }, "");
     }
 }
 
@@ -76,9 +75,12 @@ pub(super) fn validate_service(root: &Node<'_>, errors: &mut Errors) {
         errors.required(&ports, "");
     }
     for port in ports.items() {
-        let number = port.at("port");
-        if !number.number().is_some_and(|number| (1..=65535).contains(&number)) {
-            errors.invalid(&number, "must be between 1 and 65535, inclusive");
+        for field in ["port", "targetPort"] {
+            let number = port.at(field);
+            let named = number.value.is_string();
+            if !named && !number.number().is_some_and(|number| (1..=65535).contains(&number)) {
+                errors.invalid(&number, "must be between 1 and 65535, inclusive");
+            }
         }
         let name = port.at("name");
         match name.text() {

@@ -21,14 +21,10 @@ const MOUNT: [&str; 5] = ["mountPath", "name", "readOnly", "subPath", "subPathEx
 pub(super) fn validate<'a>(pod: &Node<'a>, errors: &mut Errors) -> Vec<&'a str> {
     let mut known = Vec::new();
     for volume in pod.at("volumes").items() {
-        let sources = volume.entries().iter().filter(|(field, _)| *field != "name").count();
-        if sources == 0 {
-            errors.required(&volume, "must specify a volume type");
-        } else if sources > 1 {
-            let mut given = volume.entries().into_iter().filter(|(field, _)| *field != "name");
-            if let Some((field, _)) = given.nth(1) {
-                errors.forbidden(&volume.field(field), "may not specify more than 1 volume type");
-            }
+        // One without a type has become an emptyDir.
+        let mut given = volume.entries().into_iter().filter(|(field, _)| *field != "name");
+        if let Some((field, _)) = given.nth(1) {
+            errors.forbidden(&volume.field(field), "may not specify more than 1 volume type");
         }
         let name = volume.at("name");
         errors.must_be_named(&name, names::dns_label);
@@ -53,7 +49,12 @@ pub(super) fn validate<'a>(pod: &Node<'a>, errors: &mut Errors) -> Vec<&'a str> 
 pub(super) fn validate_mounts(container: &Node<'_>, volumes: &[&str], errors: &mut Errors) {
     let mut places = Vec::new();
     for mount in container.at("volumeMounts").items() {
-        let (name, place, sub) = (mount.at("name"), mount.at("mountPath"), mount.at("subPath"));
+        let (name, place) = (mount.at("name"), mount.at("mountPath"));
+        // The server's paths of these two leave the index out.
+        let [sub, sub_expr] = ["subPath", "subPathExpr"].map(|field| Node {
+            path: format!("{}.{field}", container.at("volumeMounts").path),
+            ..mount.at(field)
+        });
         if name.text().is_empty() {
             errors.required(&name, "");
         }
@@ -67,7 +68,7 @@ pub(super) fn validate_mounts(container: &Node<'_>, volumes: &[&str], errors: &m
             errors.invalid(&place, "must be unique");
         }
         places.push(place.text());
-        for path in [&sub, &mount.at("subPathExpr")] {
+        for path in [&sub, &sub_expr] {
             if path.text().starts_with('/') {
                 errors.invalid(path, "must be a relative path");
             }
@@ -75,11 +76,8 @@ pub(super) fn validate_mounts(container: &Node<'_>, volumes: &[&str], errors: &m
                 errors.invalid(path, "must not contain '..'");
             }
         }
-        if sub.is_set() && mount.at("subPathExpr").is_set() {
-            errors.invalid(
-                &mount.at("subPathExpr"),
-                "subPathExpr and subPath are mutually exclusive",
-            );
+        if sub.is_set() && sub_expr.is_set() {
+            errors.invalid(&sub_expr, "subPathExpr and subPath are mutually exclusive");
         }
     }
 }

@@ -93,10 +93,10 @@ fn message(name: &str, bytes: &[u8], depth: u8) -> Result<Map<String, Value>, St
             if let Wire::Bytes(bytes) = &wire {
                 object.extend(message(kind, bytes, depth)?);
             }
-        } else if let Some(value) = value(kind, &wire, depth)? {
-            if !(value == 0 && NOTHING_IF_ZERO.contains(&field)) {
-                object.insert(field.to_owned(), value);
-            }
+        } else if let Some(value) = value(kind, &wire, depth)?
+            && !(value == 0 && NOTHING_IF_ZERO.contains(&field))
+        {
+            object.insert(field.to_owned(), value);
         }
     }
     Ok(object)
@@ -128,7 +128,7 @@ fn value(kind: &str, wire: &Wire<'_>, depth: u8) -> Result<Option<Value>, String
         ("bool", Wire::Number(number)) => Some(json!(*number != 0)),
         ("int32" | "int64", Wire::Number(number)) => Some(json!(number.cast_signed())),
         ("Time" | "MicroTime", Wire::Bytes(bytes)) => time(bytes)?,
-        ("Quantity", Wire::Bytes(bytes)) => first(bytes)?.map(|bytes| text(bytes)).transpose()?.map(Value::String),
+        ("Quantity", Wire::Bytes(bytes)) => first(bytes)?.map(text).transpose()?.map(Value::String),
         ("IntOrString", Wire::Bytes(bytes)) => Some(int_or_string(bytes)?),
         // Who set which field is the server's to say.
         ("FieldsV1", Wire::Bytes(_)) => None,
