@@ -7,6 +7,7 @@ mod api;
 mod attach;
 mod backend;
 mod causes;
+mod companions;
 mod disruption;
 mod log_flags;
 mod login;
