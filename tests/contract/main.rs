@@ -8,6 +8,7 @@ mod attach;
 mod backend;
 mod causes;
 mod companions;
+mod deaths;
 mod disruption;
 mod log_flags;
 mod login;
