@@ -3,9 +3,11 @@
 
 pub mod bundle;
 pub mod companions;
+pub mod fields;
 pub mod identity;
 pub mod image;
 mod mentions;
+pub mod overlay;
 pub mod prepare;
 pub mod read;
 mod references;
