@@ -3,13 +3,14 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    args::{ClusterArgs, Delete, MainArgs, PullPolicy, RunArgs},
+    args::{ClusterArgs, MainArgs, PullPolicy, RunArgs},
     files::FileArgs,
+    life_flags::LifeArgs,
     log_flags::LogArgs,
 };
 use crate::{
     cluster::Where,
-    core::machine::DeletePolicy,
+    core::machine::{DeletePolicy, OnInterrupt},
     spec::{
         Refusal,
         identity::RunId,
@@ -35,8 +36,12 @@ pub struct RunSettings {
     pub namespace: Option<String>,
     /// In Kubernetes' spelling.
     pub pull_policy: Option<&'static str>,
+    /// What becomes of the Job.
+    pub life: LifeArgs,
     /// When to delete.
     pub delete: DeletePolicy,
+    /// What the end of the calling process does to the Job; `None` when it is not looked at.
+    pub on_orphaned: Option<OnInterrupt>,
     /// Time for the whole run.
     pub timeout: Option<Duration>,
     /// Time to get the Job made.
@@ -100,14 +105,14 @@ impl RunSettings {
                 PullPolicy::IfNotPresent => "IfNotPresent",
                 PullPolicy::Never => "Never",
             }),
-            delete: match args.delete {
+            delete: if args.cluster.sandbox {
                 // What is left in a cluster that ends with the run cannot be looked at.
-                _ if args.cluster.sandbox => DeletePolicy::Always,
-                Delete::OnSuccess => DeletePolicy::OnSuccess,
-                Delete::Always => DeletePolicy::Always,
-                Delete::OnFailure => DeletePolicy::OnFailure,
-                Delete::Never => DeletePolicy::Never,
+                DeletePolicy::Always
+            } else {
+                args.life.policy()
             },
+            on_orphaned: args.life.on_orphaned(env),
+            life: args.life,
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
             schedule_timeout: args.schedule_timeout,

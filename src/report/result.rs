@@ -92,7 +92,7 @@ impl ResultFile {
     ///
     /// # Errors
     /// The file cannot be written, and that is news.
-    pub fn created(&self, job: &JobView) -> io::Result<()> {
+    pub fn created(&self, job: &JobView, adopted: bool) -> io::Result<()> {
         self.created.get_or_init(|| self.clock.now());
         if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
             return Ok(());
@@ -100,9 +100,21 @@ impl ResultFile {
         self.write(|| {
             self.document(Facts {
                 job: Some(job),
+                adopted: Some(adopted),
                 ..Facts::default()
             })
         })
+    }
+
+    /// The outcome is known, and is given with this; the Job is not cleaned up yet.
+    ///
+    /// # Errors
+    /// The file cannot be written, and that is news.
+    pub fn delivered(&self, ended: &Ended, traffic: Traffic) -> io::Result<()> {
+        if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
+            return Ok(());
+        }
+        self.ended(ended, traffic)
     }
 
     /// The run is over, after so many requests.
@@ -119,6 +131,7 @@ impl ResultFile {
         let mut facts = Facts {
             verdict: Some(&ended.verdict),
             job: ended.job.as_ref(),
+            adopted: ended.job.is_some().then_some(ended.adopted),
             pods: &ended.pods,
             pods_unseen: ended.pods_unseen,
             warnings: &ended.warnings,

@@ -2,6 +2,7 @@
 //! `backend`).
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod adoption;
 mod api;
 mod attach;
 mod backend;
@@ -12,6 +13,7 @@ mod login;
 mod logs;
 mod namespace;
 mod outcome;
+mod patch;
 mod permissions;
 mod permissions_lacking;
 #[path = "../proxy/mod.rs"]
