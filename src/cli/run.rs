@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
-    files,
+    manifest,
     sandbox::{self, Sandbox},
-    settings::{Env, RunSettings, Source},
+    settings::{Env, RunSettings},
 };
 use crate::{
     cluster::{self, Cluster},
@@ -92,7 +92,8 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let bundle = read(&settings.source)?;
+    let bundle = manifest::bundle(&settings, env)?;
+    alone(&bundle)?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
@@ -256,25 +257,20 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
     )
 }
 
-fn read(source: &Source) -> Result<Bundle, Refusal> {
-    match source {
-        Source::Image(image) => Ok(Bundle::alone("--image", image.manifest())),
-        Source::Files(args) => {
-            let bundle = files::bundle(args)?;
-            if bundle.companions.is_empty() {
-                return Ok(bundle);
-            }
-            let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
-            Err(Refusal::new(
-                format!(
-                    "{} stands beside other objects: {}",
-                    bundle.source.title(),
-                    found.join(", ")
-                ),
-                "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
-            ))
-        }
+/// Not yet: what comes along is created by nobody.
+fn alone(bundle: &Bundle) -> Result<(), Refusal> {
+    if bundle.companions.is_empty() {
+        return Ok(());
     }
+    let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
+    Err(Refusal::new(
+        format!(
+            "{} stands beside other objects: {}",
+            bundle.source.title(),
+            found.join(", ")
+        ),
+        "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
+    ))
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Refusal> {

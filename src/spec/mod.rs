@@ -2,15 +2,18 @@
 //! field is lost on the way, because nothing is parsed into typed structs.
 
 pub mod bundle;
+pub mod check;
 pub mod companions;
 pub mod fields;
 pub mod identity;
 pub mod image;
 pub mod likeness;
 mod mentions;
+pub mod names;
 pub mod order;
 pub mod overlay;
 pub mod prepare;
+pub mod private;
 pub mod read;
 mod references;
 pub mod scope;

@@ -108,7 +108,7 @@ fn as_go_has_it(value: &Value) -> Value {
         Value::Number(n) if n.is_u64() && !n.is_i64() => n.as_f64().into(),
         Value::Array(items) => items.iter().map(as_go_has_it).collect(),
         Value::Object(fields) => fields.iter().map(|(k, v)| (k.clone(), as_go_has_it(v))).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

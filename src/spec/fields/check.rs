@@ -11,10 +11,11 @@ use crate::spec::{Refusal, read::Document};
 /// # Errors
 /// Such a field, with its place.
 pub fn check(document: &Document) -> Result<(), Refusal> {
-    let root = match (document.api_version(), document.kind()) {
-        (Some("batch/v1"), Some(kind @ ("Job" | "CronJob")))
-        | (Some("v1"), Some(kind @ ("Pod" | "PodTemplate" | "ConfigMap" | "Secret"))) => kind,
-        _ => return Ok(()),
+    let ((Some("batch/v1"), Some(root @ ("Job" | "CronJob")))
+    | (Some("v1"), Some(root @ ("Pod" | "PodTemplate" | "ConfigMap" | "Secret")))) =
+        (document.api_version(), document.kind())
+    else {
+        return Ok(());
     };
     let mut walk = Walk {
         path: Vec::new(),
@@ -149,7 +150,7 @@ impl Walk {
         let mut shown = String::new();
         for part in &self.path {
             if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
-                shown.push_str(&format!("[{part}]"));
+                shown.extend(["[", part, "]"]);
             } else {
                 let dot = if shown.is_empty() { "" } else { "." };
                 shown.push_str(dot);

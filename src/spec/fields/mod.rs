@@ -30,6 +30,24 @@ pub(super) enum Type {
     Any,
 }
 
+impl Type {
+    /// The type of the object, or of the objects in the list.
+    pub(super) fn object(&self) -> Option<&'static str> {
+        match self {
+            Self::Object(name) => Some(name),
+            Self::List(item) => item.object(),
+            Self::Text
+            | Self::Whole
+            | Self::Number
+            | Self::Truth
+            | Self::Quantity
+            | Self::WholeOrText
+            | Self::Map(_)
+            | Self::Any => None,
+        }
+    }
+}
+
 /// A field of a type.
 #[derive(Debug, Clone)]
 pub(super) struct Field {
@@ -110,19 +128,9 @@ mod tests {
             Type::List(Box::new(Type::Text))
         );
         assert_eq!(field("Container", "comand").map(|f| f.name), None);
-        let named = |holds: &Type| -> Option<&'static str> {
-            match holds {
-                Type::Object(name) => Some(name),
-                Type::List(item) | Type::Map(item) => match &**item {
-                    Type::Object(name) => Some(name),
-                    _ => None,
-                },
-                _ => None,
-            }
-        };
         for (name, fields) in table(TABLE) {
             for field in fields {
-                let refers_to = named(&field.holds);
+                let refers_to = field.holds.object();
                 assert!(
                     refers_to.is_none_or(|t| TABLE.lines().any(|l| l == t)),
                     "{name}.{}",

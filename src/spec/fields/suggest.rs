@@ -74,14 +74,11 @@ fn below(name: &str, from: &'static str) -> Option<String> {
             return Some(path.join("."));
         }
         for field in of(type_name).iter().filter(|_| path.len() < DEEP) {
-            let (next, shown) = match &field.holds {
-                Type::Object(next) => (*next, field.name.to_owned()),
-                Type::List(item) => match &**item {
-                    Type::Object(next) => (*next, format!("{}[]", field.name)),
-                    _ => continue,
-                },
-                _ => continue,
+            let Some(next) = field.holds.object() else {
+                continue;
             };
+            let brackets = if matches!(field.holds, Type::List(_)) { "[]" } else { "" };
+            let shown = format!("{}{brackets}", field.name);
             if next.ends_with("Status") || seen.contains(&next) {
                 continue;
             }

@@ -5,10 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::upsert;
-use crate::spec::{
-    Refusal,
-    fields::{self, Type},
-};
+use crate::spec::{Refusal, fields};
 
 const DIRECTIVE: &str = "$patch";
 const PRIMITIVES: &str = "$deleteFromPrimitiveList/";
@@ -107,29 +104,7 @@ fn list(items: &mut Vec<Value>, changes: &[Value], by: &str, type_name: Option<&
 
 /// The type of a field's values, where they are objects.
 fn inner(field: Option<&'static fields::Field>) -> Option<&'static str> {
-    match &field?.holds {
-        Type::Object(name) => Some(name),
-        Type::List(item) => match &**item {
-            Type::Object(name) => Some(name),
-            Type::Text
-            | Type::Whole
-            | Type::Number
-            | Type::Truth
-            | Type::Quantity
-            | Type::WholeOrText
-            | Type::List(_)
-            | Type::Map(_)
-            | Type::Any => None,
-        },
-        Type::Text
-        | Type::Whole
-        | Type::Number
-        | Type::Truth
-        | Type::Quantity
-        | Type::WholeOrText
-        | Type::Map(_)
-        | Type::Any => None,
-    }
+    field?.holds.object()
 }
 
 /// A value of a patch as it stands where nothing was before: without directives and nulls.

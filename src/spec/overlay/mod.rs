@@ -26,6 +26,8 @@ pub enum At {
     Pod,
     /// The main container.
     Container,
+    /// Every container, init containers too; for fields only.
+    EveryContainer,
 }
 
 /// One thing to change.
@@ -102,9 +104,14 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
     for change in changes {
         match change {
             Change::Field { at, path, value } => {
-                let part = part(job, *at, main)?;
                 let path: Vec<&str> = path.iter().map(String::as_str).collect();
-                put(part, &path, value)?;
+                if *at == At::EveryContainer {
+                    for container in every_container(part(job, At::Pod, main)?) {
+                        put(container, &path, value)?;
+                    }
+                } else {
+                    put(part(job, *at, main)?, &path, value)?;
+                }
             }
             Change::Item { at, list, key, item } => {
                 let items = part(job, *at, main)?.entry(*list).or_insert_with(|| json!([]));
@@ -179,6 +186,14 @@ fn part<'a>(job: &'a mut Value, at: At, main: Option<&str>) -> Result<&'a mut Ma
         return Ok(pod);
     }
     container(pod, main)
+}
+
+fn every_container(pod: &mut Map<String, Value>) -> impl Iterator<Item = &mut Map<String, Value>> {
+    pod.iter_mut()
+        .filter(|(field, _)| ["initContainers", "containers"].contains(&field.as_str()))
+        .filter_map(|(_, containers)| containers.as_array_mut())
+        .flatten()
+        .filter_map(Value::as_object_mut)
 }
 
 fn container<'a>(pod: &'a mut Map<String, Value>, main: Option<&str>) -> Result<&'a mut Map<String, Value>, Refusal> {

@@ -54,8 +54,8 @@ pub fn map(flag: &str, argument: &str) -> Result<Value, Refusal> {
 pub fn maps(flag: &str, argument: &str) -> Result<Vec<Value>, Refusal> {
     match yaml(flag, argument)? {
         Value::Array(items) if items.iter().all(Value::is_object) => Ok(items),
-        map if map.is_object() => Ok(vec![map]),
-        _ => Err(Refusal::new(
+        map @ Value::Object(_) => Ok(vec![map]),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => Err(Refusal::new(
             format!("{flag} wants a map of fields or a list of them, as YAML or JSON"),
             format!("for example {flag} '{{name: value}}'"),
         )),
@@ -174,9 +174,9 @@ pub fn toleration(argument: &str) -> Result<Value, Refusal> {
         Some((taint, effect)) => (taint, Some(effect)),
         None => (argument, None),
     };
-    let mut toleration = match taint.split_once('=') {
+    let mut toleration = match taint.split_once('=').filter(|(key, _)| !key.is_empty()) {
         Some((key, value)) => json!({"key": key, "operator": "Equal", "value": value}),
-        None if taint.is_empty() => {
+        None if taint.is_empty() || taint.starts_with('=') => {
             return Err(Refusal::new(
                 "--toleration has no key",
                 "write --toleration KEY=VALUE:EFFECT, KEY:EFFECT or KEY; is a variable unset?",
