@@ -17,6 +17,7 @@ pub mod private;
 pub mod read;
 mod references;
 pub mod scope;
+pub mod write;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
