@@ -6,7 +6,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, files::FileArgs, life_flags::LifeArgs,
-    log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, status::StatusArgs,
+    log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs, status::StatusArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -29,6 +29,10 @@ pub enum Command {
     #[command(after_long_help = AFTER_RUN)]
     Run(Box<RunArgs>),
 
+    /// Print the manifests that run would send, with every flag laid over them
+    #[command(after_long_help = AFTER_RENDER)]
+    Render(Box<RenderArgs>),
+
     /// Follow a Job that exists: its logs, its end, its exit code. Never deletes or changes it
     Attach(Box<AttachArgs>),
 
@@ -49,6 +53,15 @@ pub enum Command {
     #[command(hide = true)]
     SandboxSupervisor,
 }
+
+const AFTER_RENDER: &str = "\
+Takes the flags of 'kjo run'; those about waiting and cleaning up change nothing here. What is printed
+can be sent:
+      kjo render -f job.yaml --run-id ID --show-secrets | kjo run --run-id ID --exact-name -f -
+
+Exit codes:
+  0    it was printed; with --dry-run=server, the API server takes it
+  125  it was refused, or could not be judged";
 
 const AFTER_STATUS: &str = "\
 \"outcome\" is null while the Job runs. The exit code tells whether the Job could be read:

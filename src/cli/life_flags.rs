@@ -19,6 +19,11 @@ use crate::{
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct LifeArgs {
+    /// Of the other objects in the manifest: this one belongs to the run too, and goes with the Job, as
+    /// ConfigMaps and Secrets do; may be given several times
+    #[arg(long, value_name = "KIND/NAME", help_heading = "What to run")]
+    pub own: Vec<String>,
+
     /// With a run id: which Job of it, running or ended unseen, may go on in place of a new one
     #[arg(long, value_name = "HOW", help_heading = "Identity", default_value = "exact")]
     pub adopt: AdoptArg,
@@ -140,6 +145,11 @@ const RUNNERS: [&str; 9] = [
     "CI",
 ];
 
+/// This is a CI runner's environment.
+pub(super) fn in_ci(env: Env<'_>) -> bool {
+    RUNNERS.iter().any(|name| env(name).is_some_and(|v| is_set(&v)))
+}
+
 impl LifeArgs {
     /// When the Job is deleted at its end.
     #[must_use]
@@ -191,7 +201,7 @@ impl LifeArgs {
     /// signal only the shell, so that there it deletes, unless told otherwise.
     #[must_use]
     pub fn on_orphaned(&self, env: Env<'_>) -> Option<OnInterrupt> {
-        let runner = || RUNNERS.iter().any(|name| env(name).is_some_and(|v| is_set(&v)));
+        let runner = || in_ci(env);
         match self.die_with_parent {
             Some(DieArg::Off) => None,
             Some(DieArg::Delete) => Some(OnInterrupt::Delete),

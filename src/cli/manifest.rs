@@ -6,7 +6,13 @@ use super::{
     overlay_flags::Main,
     settings::{Env, RunSettings, Source},
 };
-use crate::spec::{Refusal, bundle::Bundle, check};
+use crate::spec::{
+    Refusal,
+    bundle::Bundle,
+    check,
+    identity::RunId,
+    prepare::{Overlay, Prepared, prepare},
+};
 
 /// What runs and what comes along.
 pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Refusal> {
@@ -34,4 +40,24 @@ pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Ref
         check::laid(&bundle)?;
     }
     Ok(bundle)
+}
+
+/// The Job with kjo's own fields. `context_namespace` counts where neither the file nor -n names one.
+pub(super) fn prepared(
+    settings: &RunSettings,
+    bundle: &Bundle,
+    run_id: &RunId,
+    context_namespace: &str,
+) -> Result<Prepared, Refusal> {
+    let overlay = Overlay {
+        name: settings.name.as_deref(),
+        exact_name: settings.exact_name || bundle.exact_names,
+        namespace: settings.namespace.as_deref(),
+        context_namespace,
+        ttl: settings.life.ttl.unwrap_or_default(),
+        deadline: settings.life.deadline.map(|deadline| deadline.as_secs().max(1)),
+        pull_policy: settings.pull_policy,
+        run_id,
+    };
+    prepare(bundle.job.clone(), &overlay)
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
-    manifest,
+    companions, manifest,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings},
 };
@@ -20,7 +20,7 @@ use crate::{
         machine::{Identity, Plan, Task},
         main_container,
         notice::Notice,
-        outcome::{Outcome, Verdict},
+        outcome::{Outcome, Signal, Verdict},
     },
     driver::{self, Shell},
     plane::Output,
@@ -29,14 +29,7 @@ use crate::{
         result::{Clock, ResultFile},
     },
     signals,
-    spec::{
-        Refusal,
-        bundle::Bundle,
-        identity::RunId,
-        order::Order,
-        prepare::{Overlay, Prepared, prepare},
-        read::Document,
-    },
+    spec::{Refusal, identity::RunId, order::Order, prepare::Prepared},
 };
 
 /// Runs, and returns the exit code.
@@ -72,6 +65,21 @@ pub(super) async fn recorded(
     }
 }
 
+/// Nothing was created, and this is why.
+fn nothing_made(verdict: Verdict, reporter: &Reporter, result: &ResultFile) -> u8 {
+    if let Err(e) = result.refused(&verdict) {
+        reporter.say(&Notice::result_file(result.path(), &e));
+    }
+    let code = exit::code(&verdict);
+    reporter.say(&Notice::Verdict(verdict));
+    code
+}
+
+fn stopped(signal: Signal) -> Verdict {
+    let message = format!("stopped by {}", signal.name());
+    Verdict::new(Outcome::Interrupted(signal), signal.name(), message)
+}
+
 fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
     reporter.refuse(refusal);
     let verdict = Verdict::new(Outcome::Refused, "Refused", &refusal.message).with_hint(refusal.hint.clone());
@@ -92,8 +100,7 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let bundle = manifest::bundle(&settings, env)?;
-    alone(&bundle)?;
+    let mut bundle = manifest::bundle(&settings, env)?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
@@ -103,19 +110,7 @@ async fn attempt(
         Some(id) => id.clone(),
         None => RunId::random(random()?),
     };
-    let prepared = prepare(
-        bundle.job,
-        &Overlay {
-            name: settings.name.as_deref(),
-            exact_name: settings.exact_name || bundle.exact_names,
-            namespace: settings.namespace.as_deref(),
-            context_namespace: &connection.namespace,
-            ttl: settings.life.ttl.unwrap_or_default(),
-            deadline: settings.life.deadline.map(|deadline| deadline.as_secs().max(1)),
-            pull_policy: settings.pull_policy,
-            run_id: &run_id,
-        },
-    )?;
+    let prepared = manifest::prepared(&settings, &bundle, &run_id, &connection.namespace)?;
     sandbox.namespace(&prepared.namespace);
     let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
     if !settings.sandbox {
@@ -128,12 +123,27 @@ async fn attempt(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    for what in bundle.told.iter().chain(&prepared.adjusted) {
+    let plan = plan(&settings, &prepared, &run_id)?;
+    let told = bundle.told.clone();
+    bundle.job = prepared.job;
+    let own = settings.life.own.clone();
+    let (mut order, warnings) = Order::new(bundle, prepared.names, run_id, &prepared.namespace, own)?;
+    for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
 
-    let mut plan = plan(&settings, &prepared, &run_id)?;
-    let mut order = Order::new(prepared.job, prepared.names, run_id);
+    let mut plan = Plan {
+        companions: order.titles(),
+        ..plan
+    };
+    let found = tokio::select! {
+        found = companions::places(&cluster, &order, settings.connect_timeout, started) => found?,
+        Some(signal) = signals.recv() => Err(stopped(signal)),
+    };
+    match found {
+        Ok(places) => order.made_at(places),
+        Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
+    }
     if let Some(pod) = &settings.life.owned_by_pod {
         let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace).await?;
         order.owned_by(&name, &uid);
@@ -206,6 +216,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
             adopt_failed,
             replace: settings.life.replace,
         },
+        companions: Vec::new(),
         task: if settings.life.detach { Task::Detach } else { Task::Run },
         logs: settings.logs.plan(Some(declared), start),
         fail_on_log_gap: settings.logs.fail_on_log_gap,
@@ -255,22 +266,6 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
         format!("signals cannot be caught: {error}"),
         "see the limits of this environment",
     )
-}
-
-/// Not yet: what comes along is created by nobody.
-fn alone(bundle: &Bundle) -> Result<(), Refusal> {
-    if bundle.companions.is_empty() {
-        return Ok(());
-    }
-    let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
-    Err(Refusal::new(
-        format!(
-            "{} stands beside other objects: {}",
-            bundle.source.title(),
-            found.join(", ")
-        ),
-        "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
-    ))
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Refusal> {
