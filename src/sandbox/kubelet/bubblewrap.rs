@@ -13,6 +13,11 @@ use super::supervisor::{Mount, Order};
 /// What the container has of its own; whatever this machine has there is out of sight.
 const OWN: [&str; 3] = ["/dev", "/proc", "/tmp"];
 
+/// How often it is tried on a machine whose mounts come and go.
+pub(super) const TRIES: u32 = 20;
+/// What it says when something was unmounted while it was being bound.
+pub(super) const UNMOUNTED: &str = "Unable to apply mount flags";
+
 /// The arguments before the command.
 ///
 /// # Errors

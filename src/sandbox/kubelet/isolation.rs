@@ -33,20 +33,30 @@ pub async fn find(path: &OsStr) -> Result<PathBuf, String> {
         .map(|folder| folder.join("bwrap"))
         .find(|file| runs(file));
     let bwrap = bwrap.ok_or("there is no bwrap on the PATH: install the package bubblewrap")?;
-    let mut command = Command::new(&bwrap);
+    let mut tries = 1;
+    loop {
+        match attempt(&bwrap).await {
+            Ok(()) => return Ok(bwrap),
+            Err(why) if tries < bubblewrap::TRIES && why.contains(bubblewrap::UNMOUNTED) => tries += 1,
+            Err(why) => return Err(format!("{} does not work here: {why}", bwrap.display())),
+        }
+    }
+}
+
+async fn attempt(bwrap: &Path) -> Result<(), String> {
+    let mut command = Command::new(bwrap);
     command
         .args(bubblewrap::trial())
         .args(["--", "/bin/sh", "-c", ":"])
         .env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    let cannot = |why: &dyn std::fmt::Display| format!("{} does not work here: {why}", bwrap.display());
-    match tokio::time::timeout(WITHIN, command.output()).await {
-        Err(late) => Err(cannot(&late)),
-        Ok(Err(error)) => Err(cannot(&error)),
-        Ok(Ok(output)) if output.status.success() => Ok(bwrap),
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(cannot(&said.lines().last().unwrap_or("it fails without a word")))
-        }
+    let output = tokio::time::timeout(WITHIN, command.output()).await;
+    let output = output
+        .map_err(|late| late.to_string())?
+        .map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
     }
+    let said = String::from_utf8_lossy(&output.stderr);
+    Err(said.lines().last().unwrap_or("it fails without a word").to_owned())
 }

@@ -90,8 +90,32 @@ impl Program {
 pub(super) fn start(order: &Order, folder: &Folder) -> Result<Started, String> {
     match &order.bubblewrap {
         None => plain(order, folder),
-        Some(bwrap) => wrapped(bwrap, order, folder),
+        Some(bwrap) => {
+            let mut tries = 1;
+            loop {
+                match wrapped(bwrap, order, folder) {
+                    Ok(started) => return Ok(started),
+                    // Something was unmounted on this machine while it was being bound: nothing of the
+                    // container has run yet.
+                    Err(NotStarted::Bubblewrap(why))
+                        if tries < bubblewrap::TRIES && why.contains(bubblewrap::UNMOUNTED) =>
+                    {
+                        tries += 1
+                    }
+                    Err(NotStarted::Bubblewrap(why)) => return Err(failed(&why)),
+                    Err(NotStarted::Program(why)) => return Err(why),
+                }
+            }
+        }
     }
+}
+
+/// Why a container did not start.
+enum NotStarted {
+    /// Bubblewrap failed.
+    Bubblewrap(String),
+    /// The program cannot be started.
+    Program(String),
 }
 
 fn plain(order: &Order, folder: &Folder) -> Result<Started, String> {
@@ -121,8 +145,8 @@ pub(super) struct Inside {
 }
 
 /// In a bubblewrap, this program looks the command up among the files that are there, and becomes it.
-fn wrapped(bwrap: &Path, order: &Order, folder: &Folder) -> Result<Started, String> {
-    let cannot = |error: io::Error| format!("cannot start bubblewrap: {}", words(&error));
+fn wrapped(bwrap: &Path, order: &Order, folder: &Folder) -> Result<Started, NotStarted> {
+    let cannot = |error: io::Error| NotStarted::Bubblewrap(format!("cannot start bubblewrap: {}", words(&error)));
     let handed = |fd: &OwnedFd| {
         fcntl(fd, FcntlArg::F_SETFD(FdFlag::empty()))
             .map(drop)
@@ -141,11 +165,12 @@ fn wrapped(bwrap: &Path, order: &Order, folder: &Folder) -> Result<Started, Stri
         stderr: stderr.as_raw_fd(),
         executable: executable.as_raw_fd(),
     });
-    let mut line = serde_json::to_vec(&inside).map_err(|error| error.to_string())?;
+    let mut line = serde_json::to_vec(&inside).map_err(|error| cannot(error.into()))?;
     line.push(b'\n');
+    let arguments = bubblewrap::arguments(order, &folder.work(), &folder.message_path());
     let mut command = Command::new(bwrap);
     command
-        .args(bubblewrap::arguments(order, &folder.work(), &folder.message_path())?)
+        .args(arguments.map_err(NotStarted::Program)?)
         .arg("--")
         .arg(format!("/proc/self/fd/{}", executable.as_raw_fd()))
         .args(&order.supervisor)
@@ -170,13 +195,13 @@ fn wrapped(bwrap: &Path, order: &Order, folder: &Folder) -> Result<Started, Stri
         }),
         Some(why) => {
             drop(child.wait());
-            Err(why.to_owned())
+            Err(NotStarted::Program(why.to_owned()))
         }
         None => {
             drop(child.wait());
             let mut said = String::new();
             drop(File::from(heard).take(4096).read_to_string(&mut said));
-            Err(failed(said.trim()))
+            Err(NotStarted::Bubblewrap(said.trim().to_owned()))
         }
     }
 }
