@@ -1,17 +1,22 @@
 //! From the command line to what is sent: manifests read, flags laid over them, all of it checked
 //! before anything reaches a cluster.
 
+use serde_json::Value;
+
 use super::{
     files,
     overlay_flags::Main,
     settings::{Env, RunSettings, Source},
 };
-use crate::spec::{
-    Refusal,
-    bundle::Bundle,
-    check,
-    identity::RunId,
-    prepare::{Overlay, Prepared, prepare},
+use crate::{
+    core::{log::choice::Declared, main_container},
+    spec::{
+        Refusal,
+        bundle::Bundle,
+        check,
+        identity::RunId,
+        prepare::{Overlay, Prepared, prepare},
+    },
 };
 
 /// What runs and what comes along.
@@ -39,6 +44,15 @@ pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Ref
     if settings.overlay.checks() {
         check::laid(&bundle)?;
     }
+    let number = |field: &str| bundle.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
+    main_container::check(
+        settings.main.main_container.as_deref(),
+        settings.main.main_decides,
+        &Declared::of(&bundle.job),
+        number("parallelism").unwrap_or(1),
+        number("completions"),
+    )
+    .map_err(|(message, hint)| Refusal::new(message, hint))?;
     Ok(bundle)
 }
 

@@ -162,7 +162,7 @@ async fn judged(
         };
         let (kind, name) = (text("/kind"), text("/metadata/name"));
         let path = path(&cluster, &text("/apiVersion"), &kind).await?;
-        let (answer, warnings) = cluster.judge(&path, &object).await.map_err(|failure| {
+        let (mut answer, warnings) = cluster.judge(&path, &object).await.map_err(|failure| {
             Refusal::new(
                 format!("{kind}/{name} would not be created in namespace {namespace}: {failure}"),
                 "correct the manifest, or ask for what is missing",
@@ -170,6 +170,10 @@ async fn judged(
         })?;
         for warning in warnings {
             reporter.say(&Notice::ServerWarning(warning));
+        }
+        // As kubectl prints it.
+        if let Some(metadata) = answer.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
         }
         judged.push(answer);
     }
