@@ -2,14 +2,16 @@
 //! before anything reaches a cluster.
 
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{
-    files,
+    files, from,
     overlay_flags::Main,
     settings::{Env, RunSettings, Source},
 };
 use crate::{
-    core::{log::choice::Declared, main_container},
+    cluster::Connection,
+    core::{log::choice::Declared, main_container, outcome::Verdict},
     spec::{
         Refusal,
         bundle::Bundle,
@@ -19,24 +21,47 @@ use crate::{
     },
 };
 
-/// What runs and what comes along.
-pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Refusal> {
-    let (mut bundle, main) = match &settings.source {
+/// What runs and what comes along; `None` if that is known only in the cluster.
+pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Option<Bundle>, Refusal> {
+    match &settings.source {
         Source::Image(image) => {
             let main = Main {
                 command: image.command.clone(),
                 ..Main::default()
             };
-            (Bundle::alone("--image", image.manifest()), main)
+            laid(Bundle::alone("--image", image.manifest()), &main, settings, env).map(Some)
         }
-        Source::Files(args, main) => (files::bundle(args)?, main.clone()),
+        Source::Files(args, main) => laid(files::bundle(args)?, main, settings, env).map(Some),
+        Source::From(..) => Ok(None),
+    }
+}
+
+/// What [`bundle`] left open; or the verdict when the cluster does not tell.
+pub(super) async fn of_cluster(
+    settings: &RunSettings,
+    connection: &Connection,
+    env: Env<'_>,
+    started: Instant,
+) -> Result<Result<Bundle, Verdict>, Refusal> {
+    let Source::From(name, main) = &settings.source else {
+        return Err(Refusal::new("there is nothing to read in the cluster", "report this"));
     };
+    match from::cron_job(settings, name, connection, started).await? {
+        Ok(document) => {
+            let bundle = Bundle::of(&format!("cronjob/{name}"), vec![document], None)?;
+            laid(bundle, main, settings, env).map(Ok)
+        }
+        Err(verdict) => Ok(Err(verdict)),
+    }
+}
+
+fn laid(mut bundle: Bundle, main: &Main, settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Refusal> {
     if settings.overlay.checks() {
         check::written(&bundle)?;
     }
     settings.overlay.lay(
         &mut bundle,
-        &main,
+        main,
         settings.main.main_container.as_deref(),
         settings.name.as_deref(),
         env,

@@ -98,11 +98,18 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let mut bundle = manifest::bundle(&settings, env)?;
+    let early = manifest::bundle(&settings, env)?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
         (settings.cluster.find().await?, Sandbox::default())
+    };
+    let mut bundle = match early {
+        Some(bundle) => bundle,
+        None => match manifest::of_cluster(&settings, &connection, env, started).await? {
+            Ok(bundle) => bundle,
+            Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
+        },
     };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
