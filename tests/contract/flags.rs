@@ -107,3 +107,53 @@ fn every_flag_once() {
     ns.delete_all("jobs");
     assert!(different.is_empty(), "{}", different.join("\n"));
 }
+
+#[test]
+fn flags_that_exclude_others() {
+    if BACKEND.is_sandbox() {
+        return;
+    }
+    let ns = Namespace::new();
+    let rendered = Kjo::new(["render", "--dry-run=server", "-o", "json", "-n", ns.name.as_str()])
+        .env("KUBECONFIG", BACKEND.kubeconfig())
+        .args(["--image", "busybox", "--arg", "-x", "--arg", "y", "--host-network"])
+        .run();
+    let job: Value = serde_json::from_str(rendered.text()).unwrap_or_else(|e| panic!("{e}: {}", rendered.stderr));
+    let pod = &job["spec"]["template"]["spec"];
+    assert_eq!(pod["containers"][0]["args"], serde_json::json!(["-x", "y"]));
+    assert_eq!(pod["hostNetwork"], true);
+    // The server's own addition: it has judged it.
+    assert_eq!(pod["schedulerName"], "default-scheduler");
+    ns.expect_nothing_left();
+}
+
+#[test]
+fn the_template_of_a_cron_job() {
+    // It has none.
+    if BACKEND.is_sandbox() {
+        return;
+    }
+    let ns = Namespace::new();
+    let mut template = crate::outcome::job("echo $DAY");
+    let spec = template["spec"].take();
+    let cron_job = serde_json::json!({
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {"name": "nightly"},
+        "spec": {"schedule": "0 0 1 1 *", "jobTemplate": {"metadata": {"labels": {"team": "data"}}, "spec": spec}},
+    });
+    let path = format!("/apis/batch/v1/namespaces/{}/cronjobs", ns.name);
+    BACKEND.request(&Method::POST, &path, &cron_job).expect("a CronJob");
+    let done = ns.run(["--from", "cronjob/nightly", "-e", "DAY=monday"]).run();
+    done.expect(0, "monday\n")
+        .expect_said("running the template of CronJob/nightly once, now");
+    let done = ns.run(["--from", "cronjob/weekly"]).run();
+    done.expect(125, "")
+        .expect_said("there is no cronjob/weekly in namespace");
+    let done = ns.run(["--from", "nightly"]).run();
+    done.expect(125, "").expect_said("--from nightly names no CronJob");
+    BACKEND
+        .request(&Method::DELETE, &format!("{path}/nightly"), &Value::Null)
+        .expect("a deletion");
+    ns.expect_nothing_left();
+}
