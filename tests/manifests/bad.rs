@@ -324,3 +324,52 @@ fn the_file_itself_is_good() {
     assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
     insta::assert_snapshot!(text);
 }
+
+/// What is rendered is what would be sent: rendered again under its exact names, it stays as it is.
+#[test]
+fn what_is_rendered_renders_itself() {
+    let folder = Folder::new();
+    let settings = "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {a: \"yes\", script: \"set -e\\necho hi\\n\"}\n";
+    let job = JOB.replace("emptyDir: {}", "configMap: {name: settings}");
+    fs::write(folder.0.path().join("job.yaml"), format!("{job}{settings}")).expect("a manifest");
+    let render = |args: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_kjo"))
+            .args(["render", "-n", "team", "--run-id", "r", "--show-secrets"])
+            .args(args)
+            .env_clear()
+            .env("HOME", folder.0.path())
+            .env("TOKEN", "a: b # no comment")
+            .current_dir(folder.0.path())
+            .output()
+            .expect("kjo");
+        assert_eq!(done.status.code(), Some(0), "{}", String::from_utf8_lossy(&done.stderr));
+        done.stdout
+    };
+    for format in ["yaml", "json"] {
+        let flags = ["-f", "job.yaml", "--secret-env", "TOKEN", "--restricted", "-o", format];
+        let once = render(&flags);
+        fs::write(folder.0.path().join("rendered"), &once).expect("what was rendered");
+        let again = render(&["-f", "rendered", "--exact-name", "-o", format]);
+        assert_eq!(String::from_utf8_lossy(&once), String::from_utf8_lossy(&again));
+    }
+}
+
+/// On a terminal and in CI the values of Secrets are not shown.
+#[test]
+fn secrets_are_masked_in_ci() {
+    let folder = Folder::new();
+    fs::write(folder.0.path().join("job.yaml"), JOB).expect("a manifest");
+    let render = |args: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_kjo"))
+            .args(["render", "-f", "job.yaml", "--secret-env", "TOKEN"])
+            .args(args)
+            .env_clear()
+            .envs([("HOME", "/nowhere"), ("CI", "true"), ("TOKEN", "sesame")])
+            .current_dir(folder.0.path())
+            .output()
+            .expect("kjo");
+        String::from_utf8(done.stdout).expect("text")
+    };
+    assert!(!render(&[]).contains("sesame") && render(&[]).contains("TOKEN: \"***\""));
+    assert!(render(&["--show-secrets"]).contains("TOKEN: sesame"));
+}
