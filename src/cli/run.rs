@@ -3,7 +3,6 @@
 
 use std::{fs, path::PathBuf};
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -18,7 +17,6 @@ use crate::{
         exit,
         log::{choice::Declared, follow::Start},
         machine::{Identity, Plan, Task},
-        main_container,
         notice::Notice,
         outcome::{Outcome, Signal, Verdict},
     },
@@ -100,12 +98,19 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let mut bundle = manifest::bundle(&settings, env)?;
+    let early = manifest::bundle(&settings, env)?;
     let (connection, sandbox) = if settings.sandbox {
         let seed = u64::from_le_bytes(random()?);
         sandbox::start(reporter, settings.isolation, env("PATH"), seed, random()?).await?
     } else {
         (settings.cluster.find().await?, Sandbox::default())
+    };
+    let mut bundle = match early {
+        Some(bundle) => bundle,
+        None => match manifest::of_cluster(&settings, &connection, env, started).await? {
+            Ok(bundle) => bundle,
+            Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
+        },
     };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
@@ -189,15 +194,6 @@ async fn attempt(
 
 fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
     let declared = Declared::of(&prepared.job);
-    let number = |field: &str| prepared.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
-    main_container::check(
-        settings.main.main_container.as_deref(),
-        settings.main.main_decides,
-        &declared,
-        number("parallelism").unwrap_or(1),
-        number("completions"),
-    )
-    .map_err(|(message, hint)| Refusal::new(message, hint))?;
     let (adopt, adopt_failed) = settings.life.adopt();
     let start = if settings.life.since_attach {
         Start::Now

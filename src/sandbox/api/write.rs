@@ -194,7 +194,10 @@ impl World {
         if resource != Resource::Pods {
             return Ok(());
         }
-        let (namespace, name) = (meta::text(object, "namespace"), meta::text(object, "name"));
+        let namespace = meta::text(object, "namespace");
+        // Plugins come before a name is generated: they know its beginning.
+        let name = [meta::text(object, "generateName"), meta::text(object, "name")];
+        let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
         let account = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
         match self.get(&Key::new(Resource::ServiceAccounts, namespace, account)) {
             Some(_) => Ok(()),
