@@ -100,7 +100,7 @@ pub(super) fn start(order: &Order, folder: &Folder) -> Result<Started, String> {
                     Err(NotStarted::Bubblewrap(why))
                         if tries < bubblewrap::TRIES && why.contains(bubblewrap::UNMOUNTED) =>
                     {
-                        tries += 1
+                        tries += 1;
                     }
                     Err(NotStarted::Bubblewrap(why)) => return Err(failed(&why)),
                     Err(NotStarted::Program(why)) => return Err(why),
