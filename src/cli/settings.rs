@@ -88,6 +88,12 @@ impl RunSettings {
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         contradiction(&args.cluster, env)?;
+        if !args.cluster.sandbox && args.isolation.isolation != super::sandbox::How::Auto {
+            return Err(Refusal::new(
+                "--isolation is about the sandbox, and this run is for a cluster",
+                "add --sandbox, or leave --isolation out",
+            ));
+        }
         let given_env = args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?;
         let image = given("--image", args.image)?;
         let main = Main {
