@@ -5,6 +5,7 @@
 
 mod bad;
 mod fuzz;
+mod several;
 
 use std::{
     collections::BTreeMap,

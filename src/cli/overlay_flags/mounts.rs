@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 1024 * 1024 - 4096;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Files and volumes")]
 pub(super) struct MountArgs {
-    /// A volume and where it is mounted, as docker has it: type=pvc,source=NAME,target=/PATH[,readonly]. Types:
+    /// A volume and where it is mounted, as docker has it: type=pvc,source=NAME,target=/PATH,readonly. Types:
     /// emptydir, configmap, secret, pvc, hostpath
     #[arg(long, value_name = "SPEC")]
     mount: Vec<String>,
