@@ -5,6 +5,7 @@
 
 mod bad;
 mod fuzz;
+mod patches;
 mod several;
 
 use std::{
