@@ -103,7 +103,7 @@ fn ordered(value: &Value) -> Value {
         Value::Object(fields) => fields
             .iter()
             .map(|(key, value)| (key.clone(), ordered(value)))
-            .filter(|(key, value)| !value.is_null() && !(key == "metadata" && *value == serde_json::json!({})))
+            .filter(|(_, value)| !value.is_null())
             .collect(),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
