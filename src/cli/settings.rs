@@ -62,6 +62,8 @@ pub struct RunSettings {
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
     pub sandbox: bool,
+    /// What is between that one's containers and this machine.
+    pub isolation: super::sandbox::How,
     /// What is shown of the logs.
     pub logs: LogArgs,
     /// Where to look for the cluster.
@@ -136,6 +138,7 @@ impl RunSettings {
             main: args.main,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
+            isolation: args.isolation.isolation,
             logs: args.logs,
             cluster: cluster(args.cluster, env)?,
         })
