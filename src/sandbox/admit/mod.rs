@@ -193,9 +193,9 @@ pub fn create(
     Ok(Admitted { object, warnings })
 }
 
-/// Admits what a stored object is to become after a PUT, or a PATCH (see `of_patch`). The status stays as
-/// it was: it has its own subresource. That the resourceVersion is the stored one, and the name that of the
-/// request, is the caller's to check.
+/// Admits what a stored object is to become after a PUT, or a PATCH (see `of_patch`). The status stays as it was: it has
+/// its own subresource. That the resourceVersion is the stored one, and the name that of the request,
+/// is the caller's to check.
 pub fn update(
     kind: Kind,
     old: &Value,
