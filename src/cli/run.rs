@@ -3,10 +3,11 @@
 
 use std::{fs, path::PathBuf};
 
-use tokio::time::Instant;
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{
     args::RunArgs,
+    ask::Ask,
     companions, manifest,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings},
@@ -27,7 +28,7 @@ use crate::{
         result::{Clock, ResultFile},
     },
     signals,
-    spec::{Refusal, identity::RunId, order::Order, prepare::Prepared},
+    spec::{Refusal, bundle::Bundle, identity::RunId, order::Order, prepare::Prepared},
 };
 
 /// Runs, and returns the exit code.
@@ -87,6 +88,32 @@ fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
     exit::code(&verdict)
 }
 
+/// Why a run ends before it has begun.
+enum Stop {
+    Refused(Refusal),
+    Verdict(Box<Verdict>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(Box::new(verdict))
+    }
+}
+
+/// Everything that a run needs.
+struct Ready {
+    cluster: Cluster,
+    sandbox: Sandbox,
+    order: Order,
+    plan: Plan,
+}
+
 async fn attempt(
     args: RunArgs,
     env: Env<'_>,
@@ -98,7 +125,30 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
+    // Stdin is waited for without handlers, so that a signal ends that too.
     let early = manifest::bundle(&settings, env)?;
+    let watched = settings.on_orphaned.map(|_| parent);
+    let mut signals = signals::listen(status.as_deref(), watched).map_err(|e| no_signals(&e))?;
+    let ready = tokio::select! {
+        ready = get_ready(&settings, early, env, started, reporter, result) => ready,
+        Some(signal) = signals.recv() => Err(stopped(signal).into()),
+    };
+    match ready {
+        Ok(ready) => drive(&settings, ready, &mut signals, started, reporter, result).await,
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Verdict(verdict)) => Ok(nothing_made(*verdict, reporter, result)),
+    }
+}
+
+/// Finds the cluster, and all that has to be known of it before anything is created.
+async fn get_ready(
+    settings: &RunSettings,
+    early: Option<Bundle>,
+    env: Env<'_>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &mut ResultFile,
+) -> Result<Ready, Stop> {
     let (connection, sandbox) = if settings.sandbox {
         let seed = u64::from_le_bytes(random()?);
         sandbox::start(reporter, settings.isolation, env("PATH"), seed, random()?).await?
@@ -107,29 +157,24 @@ async fn attempt(
     };
     let mut bundle = match early {
         Some(bundle) => bundle,
-        None => match manifest::of_cluster(&settings, &connection, env, started).await? {
-            Ok(bundle) => bundle,
-            Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
-        },
+        None => manifest::of_cluster(settings, &connection, env, started).await??,
     };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
         None => RunId::random(random()?),
     };
-    let prepared = manifest::prepared(&settings, &bundle, &run_id, &connection.namespace)?;
+    let prepared = manifest::prepared(settings, &bundle, &run_id, &connection.namespace)?;
     sandbox.namespace(&prepared.namespace);
     let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
     if !settings.sandbox {
         cluster = cluster.renewed_from(settings.cluster.clone());
     }
-    let watched = settings.on_orphaned.map(|_| parent);
-    let mut signals = signals::listen(status.as_deref(), watched).map_err(|e| no_signals(&e))?;
     result.about(&prepared.namespace, Some(run_id.as_str()));
     reporter.say(&Notice::Target {
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    let plan = plan(&settings, &prepared, &run_id)?;
+    let plan = plan(settings, &prepared, &run_id)?;
     let told = bundle.told.clone();
     bundle.job = prepared.job;
     let own = settings.life.own.clone();
@@ -137,23 +182,37 @@ async fn attempt(
     for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
-
-    let mut plan = Plan {
-        companions: order.titles(),
-        ..plan
-    };
-    let found = tokio::select! {
-        found = companions::places(&cluster, &order, settings.connect_timeout, started) => found?,
-        Some(signal) = signals.recv() => Err(stopped(signal)),
-    };
-    match found {
-        Ok(places) => order.made_at(places),
-        Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
-    }
+    order.made_at(companions::places(&cluster, &order, settings.connect_timeout, started).await??);
     if let Some(pod) = &settings.life.owned_by_pod {
-        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace).await?;
+        let ask = Ask::new(settings.connect_timeout, started)?;
+        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace, ask).await?;
         order.owned_by(&name, &uid);
     }
+    Ok(Ready {
+        cluster,
+        sandbox,
+        plan: Plan {
+            companions: order.titles(),
+            ..plan
+        },
+        order,
+    })
+}
+
+async fn drive(
+    settings: &RunSettings,
+    ready: Ready,
+    signals: &mut UnboundedReceiver<Signal>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &ResultFile,
+) -> Result<u8, Refusal> {
+    let Ready {
+        cluster,
+        sandbox,
+        order,
+        mut plan,
+    } = ready;
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, settings.logs.log_spool);
     let ended = loop {
@@ -166,7 +225,7 @@ async fn attempt(
             reporter,
             result,
         };
-        let ended = driver::drive(plan.clone(), shell, &mut signals, started).await;
+        let ended = driver::drive(plan.clone(), shell, signals, started).await;
         match ended.next {
             // What failed unseen is told and marked; the run goes on with the next one.
             Some(generation) => {
@@ -181,13 +240,11 @@ async fn attempt(
     if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
-    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job) {
-        report::product(format!("{}\n", job.name).as_bytes()).map_err(|e| {
-            Refusal::new(
-                format!("stdout cannot be written: {e}"),
-                format!("job/{} runs all the same; follow it with 'kjo attach {0}'", job.name),
-            )
-        })?;
+    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job)
+        && let Err(e) = report::product(format!("{}\n", job.name).as_bytes())
+    {
+        // The Job is made all the same, and other lines have told its name.
+        reporter.say(&Notice::StdoutFailed(e.to_string()));
     }
     Ok(exit::code(&ended.verdict))
 }
@@ -234,7 +291,13 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
 }
 
 /// Name and UID of the pod that kjo runs in, which is to own the Job.
-async fn own_pod(cluster: &Cluster, given: &str, env: Env<'_>, namespace: &str) -> Result<(String, String), Refusal> {
+async fn own_pod(
+    cluster: &Cluster,
+    given: &str,
+    env: Env<'_>,
+    namespace: &str,
+    ask: Ask,
+) -> Result<(String, String), Stop> {
     let name = Some(given.to_owned())
         .filter(|name| !name.is_empty())
         .or_else(|| env("HOSTNAME").filter(|_| env("KUBERNETES_SERVICE_HOST").is_some()))
@@ -245,16 +308,21 @@ async fn own_pod(cluster: &Cluster, given: &str, env: Env<'_>, namespace: &str) 
             )
         })?;
     let hint = format!("an owner has to be in the Job's namespace, {namespace}, and kjo needs get on pods there");
-    match cluster.read_pod(&name).await {
+    let what = format!("pod/{name} of --owned-by-pod");
+    let answer = ask.until_answered(&what, || cluster.read_pod(&name)).await;
+    // Nothing was made.
+    let answer = answer.map_err(|mut verdict| {
+        verdict.outcome = Outcome::StartFailed;
+        verdict
+    })?;
+    match answer {
         Ok(Some(pod)) => Ok((name, pod.uid)),
         Ok(None) => Err(Refusal::new(
             format!("--owned-by-pod: there is no pod/{name} in namespace {namespace}"),
             hint,
-        )),
-        Err(failure) => Err(Refusal::new(
-            format!("--owned-by-pod: pod/{name} could not be read: {failure}"),
-            hint,
-        )),
+        )
+        .into()),
+        Err(failure) => Err(Refusal::new(format!("{what} could not be read: {failure}"), hint).into()),
     }
 }
 

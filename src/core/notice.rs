@@ -157,6 +157,13 @@ pub enum Notice {
         /// What went wrong.
         why: String,
     },
+    /// The run is over before the Job is, which is being deleted.
+    Ending {
+        /// Why, in a sentence.
+        why: String,
+        /// How long its pods may take.
+        grace: Duration,
+    },
     /// A signal arrived; the Job is being deleted.
     Stopping(Signal),
     /// The Job was deleted (or was gone already).
@@ -225,6 +232,11 @@ pub enum AdoptionNotice {
         pods: Vec<String>,
         /// For at most this long.
         left: Duration,
+    },
+    /// Their time is over; the run begins all the same.
+    NotWaiting {
+        /// Their names, as far as they could be seen.
+        pods: Vec<String>,
     },
     /// A finished Job that has the name is deleted first.
     Replacing {

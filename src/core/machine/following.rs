@@ -161,7 +161,7 @@ impl Machine {
             | Input::MayPatch(_)
             | Input::FoundPods(_)
             | Input::Marked(_)
-            | Input::Companion(..)
+            | Input::Companion { .. }
             | Input::Released(_)
             | Input::Listed(_)
             | Input::Deleted(_)
