@@ -39,9 +39,7 @@ def kubeconfig(tmp_path: Path) -> Path:
     path = tmp_path / "kubeconfig"
     path.touch(mode=0o600)
     path.write_text(
-        output(
-            "config", "view", "--raw", "--flatten", "--minify", kubeconfig=required("KUBECONFIG")
-        )
+        output("config", "view", "--raw", "--flatten", "--minify", kubeconfig=required("KUBECONFIG"))
     )
     return path
 
