@@ -202,13 +202,10 @@ def run_python(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and unpack it, as an installer does with a pure one."""
+    """Build the wheel, with a kjo that was not optimized, and unpack it."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        check=True,
-    )
+    command = [sys.executable, "-m", "maturin", "build", "--locked", "--profile", "dev"]
+    subprocess.run([*command, "--interpreter", sys.executable, "-o", str(folder)], cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")

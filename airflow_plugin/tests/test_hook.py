@@ -75,7 +75,6 @@ def test_a_site_without_a_hook_imports_no_client() -> None:
 
 
 def test_the_hook_of_airflow_local_settings_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow import settings
     from airflow.policies import hookimpl
 
     class Site:
@@ -83,7 +82,7 @@ def test_the_hook_of_airflow_local_settings_is_found(monkeypatch: pytest.MonkeyP
         def pod_mutation_hook(self, pod: Any) -> None:
             mutate(pod)
 
-    manager, site = settings.get_policy_plugin_manager(), Site()
+    manager, site = _compat.policies(), Site()
     manager.register(site)
     try:
         found = _compat.pod_mutation_hook()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_kjo import JobRunnerDeletePolicy, KubernetesJobOperator, exceptions
-from airflow_kjo._compat import AirflowFailException, airflow_version
+from airflow_kjo._compat import AirflowException, AirflowFailException, airflow_version
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from conftest import FakeKjo, run
 
@@ -297,7 +297,7 @@ def test_in_cluster_and_a_file_exclude_each_other() -> None:
 
 
 def test_unknown_and_missing_parameters_raise() -> None:
-    with pytest.raises(TypeError, match="no_such"):
+    with pytest.raises((TypeError, AirflowException), match="no_such"):
         KubernetesJobOperator(task_id="t", job_yaml=JOB, no_such=1)
 
 

@@ -9,7 +9,7 @@ from airflow.providers.cncf.kubernetes.utils.pod_manager import OnFinishAction
 from kubernetes.client import models as k8s
 
 from airflow_kjo import KubernetesLegacyJobOperator
-from airflow_kjo._compat import AirflowSkipException, airflow_version
+from airflow_kjo._compat import AirflowException, AirflowSkipException, airflow_version
 from airflow_kjo._manifest import job_name
 from airflow_kjo._models import environment
 from airflow_kjo.exceptions import KjoJobFailedError, KjoRefusedError, KjoStartError
@@ -506,5 +506,5 @@ def test_the_name_is_a_template(fake_kjo: Make) -> None:
 def test_it_takes_no_manifest_and_nothing_unknown() -> None:
     with pytest.raises(TypeError, match="takes no job_yaml"):
         KubernetesLegacyJobOperator(task_id="t", image="i", job_yaml="kind: Job")
-    with pytest.raises(TypeError, match="no_such"):
+    with pytest.raises((TypeError, AirflowException), match="no_such"):
         KubernetesLegacyJobOperator(task_id="t", image="i", no_such=1)

@@ -41,6 +41,7 @@ __all__ = [
     "mask_secret",
     "option",
     "pod_mutation_hook",
+    "policies",
     "task_state",
     "xcom_value",
 ]
@@ -118,9 +119,18 @@ def pod_mutation_hook() -> Any:
     """Return the site's ``pod_mutation_hook``; None where the site has none."""
     from airflow import settings
 
-    if not settings.get_policy_plugin_manager().hook.pod_mutation_hook.get_hookimpls():
+    if not policies().hook.pod_mutation_hook.get_hookimpls():
         return None
     return settings.pod_mutation_hook
+
+
+def policies() -> Any:
+    """Return the manager of the site's policies."""
+    from airflow import settings
+
+    if SDK:
+        return settings.get_policy_plugin_manager()
+    return vars(settings)["POLICY_PLUGIN_MANAGER"]
 
 
 def xcom_value(key: str, ti_key: Any) -> Any:

@@ -45,7 +45,10 @@ def ask(question: Callable[[], str | None]) -> str | None:
     thread.join(ANSWER_WITHIN)
     if answers:
         return answers[0]
-    raise NoAnswerError(str(errors[0]) if errors else f"no answer within {ANSWER_WITHIN:g} s")
+    if errors:
+        # Of a database's complaint the first line says what there is to say.
+        raise NoAnswerError((str(errors[0]) or type(errors[0]).__name__).splitlines()[0])
+    raise NoAnswerError(f"no answer within {ANSWER_WITHIN:g} s")
 
 
 def action(

@@ -22,6 +22,11 @@ class KjoJobLink(_compat.BaseOperatorLink):
     else:
         name = "Kubernetes Job"
 
+    @property
+    def xcom_key(self) -> str:
+        """The key of the address: Airflow 3 reads it itself, also while the task runs."""
+        return XCOM_KEY
+
     def get_link(self, operator: Any, *, ti_key: Any) -> str:
         """Return the address that the task has pushed; nothing where it has not."""
         return _compat.xcom_value(XCOM_KEY, ti_key) or ""

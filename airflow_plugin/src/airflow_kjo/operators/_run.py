@@ -214,7 +214,7 @@ class Run:
             self._push({"job_name": name, "job_namespace": self.namespace})
             if template := _compat.option("job_url"):
                 address = links.url(template, self.namespace, str(name))
-                self._push({links.XCOM_KEY: address, links.KjoJobLink().xcom_key: address})
+                self._push({links.XCOM_KEY: address})
         elif event in ("pod_scheduled", "container_started") and (pod := message.get("pod")):
             self._push({"pod_name": pod, "pod_namespace": self.namespace})
 
