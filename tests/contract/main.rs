@@ -12,6 +12,7 @@ mod login;
 mod logs;
 mod namespace;
 mod outcome;
+mod patch;
 mod permissions;
 mod permissions_lacking;
 #[path = "../proxy/mod.rs"]

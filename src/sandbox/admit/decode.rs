@@ -5,7 +5,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Kind, Refused, node::Node, refused::quoted};
+use super::{Cause, Kind, Refused, node::Node, refused::quoted};
 
 /// Decodes a body: what it is without what is not known or empty, and the names of what is not known.
 pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), Refused> {
@@ -40,6 +40,21 @@ pub(super) fn refused(kind: Kind, why: &str) -> Refused {
         "{0} in version \"v1\" cannot be handled as a {0}: {why}",
         kind.name()
     ))
+}
+
+/// The refusal of an update, where a patch led to it: what cannot be decoded is another error then
+/// (`applyPatchToCurrentObject` of apiserver's patch.go).
+pub(in crate::sandbox) fn of_patch(kind: Kind, object: &Value, refused: Refused) -> Refused {
+    let prefix = format!(" cannot be handled as a {}: ", kind.name());
+    let Some((_, why)) = refused.message.split_once(&prefix) else {
+        return refused;
+    };
+    let cause = Cause {
+        reason: "FieldValueInvalid",
+        message: format!("Invalid value: {}: {why}", quoted(object.to_string())),
+        field: "patch".to_owned(),
+    };
+    Refused::invalid("", "", "", vec![cause])
 }
 
 /// Checks apiVersion and kind against what the endpoint takes; left out, they are what it takes.
@@ -225,7 +240,8 @@ fn in_words_of_go<T: DeserializeOwned>(error: &str, value: &Value, steps: &[Step
     )
 }
 
-fn json_type(value: &Value) -> &'static str {
+/// A value's type in Go's words for JSON.
+pub(in crate::sandbox) fn json_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",

@@ -24,6 +24,7 @@ mod tests;
 
 use serde_json::Value;
 
+pub(super) use decode::{json_type, of_patch};
 use node::Node;
 pub use refused::{Cause, Details, Refused};
 use refused::{Errors, quoted};
@@ -162,7 +163,7 @@ pub fn create(
     Ok(Admitted { object, warnings })
 }
 
-/// Admits what a stored object is to become after a PATCH or PUT. The status stays as it was: it has
+/// Admits what a stored object is to become after a PUT, or a PATCH (see [`of_patch`]). The status stays as it was: it has
 /// its own subresource. That the resourceVersion is the stored one, and the name that of the request,
 /// is the caller's to check.
 pub fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation) -> Result<Admitted, Refused> {
@@ -172,6 +173,8 @@ pub fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation)
     defaults::prepare_update(kind, &mut object, old);
     let root = Node::root(&object);
     let mut errors = Errors::default();
+    // Twice, as the real one: in `rest.BeforeUpdate` and with the kind's own rules.
+    meta::validate_update(&root, old, &mut errors);
     validate(kind, &root, &mut errors);
     meta::validate_update(&root, old, &mut errors);
     match kind {

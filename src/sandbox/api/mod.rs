@@ -2,6 +2,7 @@
 
 pub mod answer;
 mod discovery;
+mod patches;
 mod path;
 mod read;
 mod selector;

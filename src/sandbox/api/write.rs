@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     Api, Body, answer,
+    patches::Patch,
     path::{Part, Query},
 };
 use crate::sandbox::{
@@ -53,24 +54,12 @@ impl Api {
         query: &Query,
         request: &Request<Bytes>,
     ) -> Result<Response<Body>, Refused> {
-        if content_type(request) != "application/merge-patch+json" {
-            return Err(Refused::new(
-                415,
-                "UnsupportedMediaType",
-                "the body of the request was in an unknown format - accepted media types include: \
-                 application/merge-patch+json",
-            ));
-        }
-        let patch: Value = serde_json::from_slice(request.body())
-            .map_err(|e| Refused::bad_request(format!("error decoding patch: {e}")))?;
-        if !patch.is_object() {
-            return Err(Refused::bad_request("error decoding patch: it is no JSON object"));
-        }
+        let patch = Patch::read(content_type(request), request.body())?;
         let strictness = FieldValidation::parse(query.text("fieldValidation"), "PatchOptions")?;
         let mut warnings = Vec::new();
         let object = self.world.modify(key, query.dry_run()?, |object| {
             let old = object.clone();
-            merge(object, &patch);
+            patch.apply(object)?;
             check_identity(key, &old, object)?;
             match part {
                 Part::Status => {
@@ -84,7 +73,9 @@ impl Api {
                         Some(status) => object["status"] = status.clone(),
                         None => drop(object.as_object_mut().map(|map| map.remove("status"))),
                     }
-                    let admitted = admit::update(key.resource.admitted_as(), &old, object, strictness)?;
+                    let kind = key.resource.admitted_as();
+                    let admitted = admit::update(kind, &old, object, strictness);
+                    let admitted = admitted.map_err(|refused| admit::of_patch(kind, object, refused))?;
                     *object = admitted.object;
                     warnings = admitted.warnings;
                     if object["spec"] != old["spec"]
@@ -178,27 +169,18 @@ fn check_identity(key: &Key, old: &Value, new: &mut Value) -> Result<(), Refused
     if !new["metadata"].is_object() {
         return Err(Refused::bad_request("metadata is no JSON object"));
     }
-    if new["metadata"]["uid"] != old["metadata"]["uid"] {
-        let (asked, there) = (meta::text(new, "uid"), meta::text(old, "uid"));
-        return Err(Refused::conflict(
-            key,
-            &format!("Precondition failed: UID in precondition: {asked}, UID in object meta: {there}"),
-        ));
-    }
     if new["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"] {
         return Err(Refused::conflict(
             key,
             "the object has been modified; please apply your changes to the latest version and try again",
         ));
     }
-    for fixed in ["name", "namespace"] {
-        if new["metadata"][fixed] != old["metadata"][fixed] {
-            return Err(Refused::bad_request(format!(
-                "the {fixed} of the object ({}) does not match the {fixed} on the URL ({})",
-                meta::text(new, fixed),
-                meta::text(old, fixed)
-            )));
-        }
+    if new["metadata"]["name"] != old["metadata"]["name"] {
+        return Err(Refused::bad_request(format!(
+            "the name of the object ({}) does not match the name on the URL ({})",
+            meta::text(new, "name"),
+            meta::text(old, "name")
+        )));
     }
     for kept in [
         "creationTimestamp",
@@ -212,27 +194,6 @@ fn check_identity(key: &Key, old: &Value, new: &mut Value) -> Result<(), Refused
         }
     }
     Ok(())
-}
-
-/// RFC 7386.
-fn merge(target: &mut Value, patch: &Value) {
-    let Some(patch) = patch.as_object() else {
-        *target = patch.clone();
-        return;
-    };
-    if !target.is_object() {
-        *target = json!({});
-    }
-    for (name, value) in patch {
-        let Some(map) = target.as_object_mut() else {
-            return;
-        };
-        if value.is_null() {
-            map.remove(name);
-        } else {
-            merge(map.entry(name.clone()).or_insert(Value::Null), value);
-        }
-    }
 }
 
 fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptions, Refused> {
