@@ -19,7 +19,7 @@ use crate::{
         notice::Notice,
         outcome::Signal,
     },
-    plane::{self, Lanes, Output, Read, Reader, Written},
+    plane::{self, Ears, Lanes, Output, Read, Reader, Written},
     report::{Reporter, result::ResultFile},
 };
 
@@ -33,6 +33,8 @@ pub struct Shell<'a> {
     pub name: String,
     /// Every line of a log bears its stamp.
     pub timestamps: bool,
+    /// What is listened for in the logs.
+    pub ears: Ears,
     /// Where container bytes go.
     pub output: Output,
     /// Where kjo's own lines go.
@@ -205,7 +207,9 @@ impl Tasks<'_> {
         let prefix = source
             .prefixed
             .then(|| format!("[{} {}] ", source.pod, source.container).into_bytes());
+        let ear = self.shell.ears.listen(&source);
         let reader = Reader {
+            ear,
             cluster: self.shell.cluster.clone(),
             source,
             state,

@@ -15,7 +15,7 @@ use super::{
     document::{self, Facts, Times},
     place::Place,
 };
-use crate::core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic};
+use crate::core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic, xcom::handed::Handed};
 
 /// Where the result goes, if anywhere, and what does not change during the run.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub struct ResultFile {
     run_id: Option<String>,
     clock: Clock,
     created: OnceLock<Timestamp>,
+    handed: OnceLock<Handed>,
     /// What was wrong when it was last written.
     wrong: Mutex<Option<String>>,
 }
@@ -72,6 +73,7 @@ impl ResultFile {
             run_id: None,
             clock,
             created: OnceLock::new(),
+            handed: OnceLock::new(),
             wrong: Mutex::default(),
         })
     }
@@ -103,6 +105,12 @@ impl ResultFile {
                 ..Facts::default()
             })
         })
+    }
+
+    /// What the Job handed on, before [`Self::ended`].
+    pub fn handed(&self, handed: Handed) {
+        // Set once: a run ends once.
+        drop(self.handed.set(handed));
     }
 
     /// The run is over, after so many requests.
@@ -147,6 +155,7 @@ impl ResultFile {
         document::of(&Facts {
             namespace: &self.namespace,
             run_id: self.run_id.as_deref(),
+            handed: self.handed.get(),
             times: Times {
                 started: Some(self.clock.began()),
                 created: self.created.get().copied(),

@@ -5,6 +5,7 @@ pub mod identity;
 pub mod image;
 pub mod load;
 pub mod prepare;
+pub mod xcom;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
