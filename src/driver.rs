@@ -11,9 +11,12 @@ use tokio::{
 };
 
 use crate::{
-    cluster::Cluster,
+    cluster::{self, Cluster},
     core::{
+        access,
+        adoption::Found,
         backoff::Jitter,
+        job::JobView,
         log::follow::LogState,
         machine::{Action, Ended, Input, LogNews, LogSource, Machine, Plan, StreamId},
         notice::Notice,
@@ -21,16 +24,17 @@ use crate::{
     },
     plane::{self, Ears, Lanes, Output, Read, Reader, Written},
     report::{Reporter, result::ResultFile},
+    spec::{identity::RunId, order::Order},
 };
 
 /// What a run acts on.
 pub struct Shell<'a> {
     /// The cluster.
     pub cluster: Cluster,
-    /// The Job to create.
-    pub job: Value,
-    /// Its name.
-    pub name: String,
+    /// What may be created.
+    pub order: Option<&'a Order>,
+    /// Its run id, or that of the Job that is looked for.
+    pub run_id: Option<&'a RunId>,
     /// Every line of a log bears its stamp.
     pub timestamps: bool,
     /// What is listened for in the logs.
@@ -47,12 +51,13 @@ pub struct Shell<'a> {
 pub async fn drive(
     plan: Plan,
     shell: Shell<'_>,
-    mut signals: mpsc::UnboundedReceiver<Signal>,
+    signals: &mut mpsc::UnboundedReceiver<Signal>,
     started: Instant,
 ) -> Ended {
     let (inputs, mut arrived) = mpsc::unbounded_channel();
     let mut tasks = Tasks {
         jitter: Jitter::new(plan.seed).fork(),
+        name: plan.job.clone(),
         shell,
         inputs,
         set: JoinSet::new(),
@@ -95,6 +100,8 @@ struct Tasks<'a> {
     shell: Shell<'a>,
     inputs: mpsc::UnboundedSender<Input>,
     jitter: Jitter,
+    /// The Job that requests are about.
+    name: String,
     /// Dropping the set ends every task.
     set: JoinSet<()>,
     states: HashMap<StreamId, watch::Sender<LogState>>,
@@ -105,9 +112,20 @@ struct Tasks<'a> {
 impl Tasks<'_> {
     fn perform(&mut self, action: Action) -> Option<Ended> {
         let cluster = self.shell.cluster.clone();
-        let name = self.shell.name.clone();
+        let name = self.name.clone();
         match action {
-            Action::Create => self.create(cluster),
+            Action::FindJobs => self.find(cluster),
+            Action::AskWhetherMarked => {
+                self.answer(async move { Input::MayMark(cluster.may(&access::PATCH_JOBS).await) });
+            }
+            Action::FindPods => {
+                let label = self.label();
+                self.answer(async move { Input::FoundPods(cluster.find_pods(&label).await) });
+            }
+            Action::Mark { uid } => {
+                self.answer(async move { Input::Marked(cluster.mark_job(&name, &uid).await) });
+            }
+            Action::Create { generation } => self.create(cluster, generation),
             Action::ReadJob => self.answer(async move { Input::Read(cluster.read_job(&name).await) }),
             Action::WatchJob { version } => {
                 let (jitter, tell) = (self.jitter.fork(), self.teller(Input::Job));
@@ -147,8 +165,14 @@ impl Tasks<'_> {
                     })
                 });
             }
-            Action::Record(job) => {
-                if let Err(e) = self.shell.result.created(&job) {
+            Action::Record { job, adopted } => {
+                self.name.clone_from(&job.name);
+                if let Err(e) = self.shell.result.created(&job, adopted) {
+                    self.result_failed(&e);
+                }
+            }
+            Action::Deliver(ended) => {
+                if let Err(e) = self.shell.result.delivered(&ended, self.shell.cluster.traffic()) {
                     self.result_failed(&e);
                 }
             }
@@ -185,8 +209,33 @@ impl Tasks<'_> {
         move |news| drop(inputs.send(wrap(news)))
     }
 
-    fn create(&mut self, cluster: Cluster) {
-        let job = self.shell.job.clone();
+    fn label(&self) -> String {
+        self.shell.run_id.map(RunId::label).unwrap_or_default()
+    }
+
+    fn find(&mut self, cluster: Cluster) {
+        let label = self.label();
+        let run_id = self.shell.run_id.map(|id| id.as_str().to_owned()).unwrap_or_default();
+        let order = self.shell.order.cloned();
+        self.answer(async move {
+            let compared = |live: &Value, view: JobView| match &order {
+                Some(order) => order.compare(live, view),
+                None => Found {
+                    job: view,
+                    difference: None,
+                },
+            };
+            Input::Found(cluster.find_jobs(&label, &run_id).await.and_then(|jobs| {
+                let views = jobs.iter().map(|live| Ok(compared(live, cluster::job_view(live)?)));
+                views.collect()
+            }))
+        });
+    }
+
+    fn create(&mut self, cluster: Cluster, generation: u32) {
+        let Some(order) = self.shell.order else { return };
+        self.name = order.names().of(generation);
+        let job = order.job(generation);
         let inputs = self.inputs.clone();
         self.set.spawn(async move {
             let answer = cluster.create_job(&job).await.map(|created| {

@@ -1,5 +1,8 @@
-//! Signals as inputs. SIGINT, SIGTERM and SIGHUP stop a run; one that was ignored when kjo started
-//! stays ignored (`nohup kjo run …`, a background job of a shell).
+//! Signals as inputs. SIGINT, SIGTERM and SIGHUP stop a run, SIGUSR1 leaves it; one that was ignored when kjo
+//! started stays ignored (`nohup kjo run …`, a background job of a shell). The end of the calling process is
+//! taken for one.
+
+use std::time::Duration;
 
 use tokio::{
     signal::unix::{SignalKind, signal},
@@ -8,18 +11,23 @@ use tokio::{
 
 use crate::core::outcome::Signal;
 
-const STOPPING: [(Signal, SignalKind); 3] = [
+/// How often the calling process is looked for.
+const PARENT_EVERY: Duration = Duration::from_millis(500);
+
+const STOPPING: [(Signal, SignalKind); 4] = [
     (Signal::Interrupt, SignalKind::interrupt()),
     (Signal::Terminate, SignalKind::terminate()),
     (Signal::Hangup, SignalKind::hangup()),
+    (Signal::User, SignalKind::user_defined1()),
 ];
 
 /// Listens for the signals that stop a run. `status` is the text of `/proc/self/status`, read before
-/// anything else was done; without it (macOS) no signal is taken for ignored.
+/// anything else was done; without it (macOS) no signal is taken for ignored. With `parent` the end of the
+/// process that has this PID, and started kjo, is told too.
 ///
 /// # Errors
 /// The process may not install handlers.
-pub fn listen(status: Option<&str>) -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
+pub fn listen(status: Option<&str>, parent: Option<u32>) -> std::io::Result<mpsc::UnboundedReceiver<Signal>> {
     let (sender, receiver) = mpsc::unbounded_channel();
     for (stop, kind) in STOPPING {
         // SIGTERM is never ignored: nohup ignores SIGHUP, shells ignore SIGINT for background jobs.
@@ -34,6 +42,17 @@ pub fn listen(status: Option<&str>) -> std::io::Result<mpsc::UnboundedReceiver<S
                     break;
                 }
             }
+        });
+    }
+    if let Some(parent) = parent {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            // An orphan has another parent: init, or whoever takes orphans in.
+            while std::os::unix::process::parent_id() == parent {
+                tokio::time::sleep(PARENT_EVERY).await;
+            }
+            // After the end nobody listens.
+            let _after_the_end = sender.send(Signal::Orphaned);
         });
     }
     // Its own sender would keep the channel open; without any signal it stays so all the same.

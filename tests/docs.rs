@@ -46,7 +46,10 @@ fn held(name: &str, begin: &str, end: &str, expected: &str) {
 /// What `kjo check` asks for is what the Role of the manifests grants.
 #[test]
 fn the_role_grants_what_is_checked() {
-    let role: serde_json::Value = serde_saphyr::from_str(&file("manifests/rbac.yaml")).expect("YAML");
+    let text = file("manifests/rbac.yaml");
+    let role = kjo::spec::read::value("rbac.yaml", &text)
+        .expect("YAML")
+        .expect("a value");
     let words = |value: &serde_json::Value| -> Vec<String> {
         let list = value.as_array().expect("a list");
         list.iter()

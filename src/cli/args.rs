@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
-use super::{attach::AttachArgs, check::CheckArgs, log_flags::LogArgs, messages::MessageArgs, status::StatusArgs};
+use super::{
+    attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, files::FileArgs, life_flags::LifeArgs,
+    log_flags::LogArgs, messages::MessageArgs, status::StatusArgs, xcom_flags::XComArgs,
+};
 
 /// Run a Kubernetes Job to its end.
 ///
@@ -33,6 +36,10 @@ pub enum Command {
     #[command(after_long_help = AFTER_STATUS)]
     Status(Box<StatusArgs>),
 
+    /// Delete a Job with its pods, or all Jobs of a run id; deleting nothing is no error
+    #[command(after_long_help = AFTER_DELETE)]
+    Delete(Box<DeleteArgs>),
+
     /// Say whether this machine can run Jobs there: connection, version, namespace, permissions
     #[command(after_long_help = AFTER_CHECK)]
     Check(Box<CheckArgs>),
@@ -49,6 +56,12 @@ const AFTER_STATUS: &str = "\
   121  the API server was out of reach for --connect-timeout
   125  there is no such Job, or it may not be read";
 
+const AFTER_DELETE: &str = "\
+A Job is deleted only if it is still the one that was seen (by its UID); pods get their grace period. Exit codes:
+  0    it is deleted, or there was none
+  121  the API server was out of reach for --connect-timeout: it may still be there
+  125  it may not be deleted";
+
 const AFTER_CHECK: &str = "\
 Nothing is changed in the cluster, and no token is printed. Exit codes:
   0    Jobs can be run there
@@ -61,6 +74,9 @@ Examples:
 
   Run a command in an image, with two variables:
       kjo run --image busybox -e GREETING=hello -e HOME -- sh -c 'echo $GREETING'
+
+  Once more after a crash: the same run id finds the Job that runs, or has ended unseen
+      kjo run -f job.yaml --run-id nightly-2026-11-27
 
   In CI: give the run an id, a time limit and a place for its result:
       kjo run -f job.yaml --run-id \"$CI_PIPELINE_ID-tests\" --timeout 30m --result-file result.json
@@ -87,21 +103,31 @@ A container may exit with any of these itself; --result-file tells them apart.";
 #[derive(Debug, Args)]
 #[command(group(ArgGroup::new("source").required(true).args(["file", "image"])))]
 pub struct RunArgs {
-    /// The manifest of the Job: a YAML or JSON file, or - for stdin
-    #[arg(short = 'f', long = "filename", value_name = "FILE", help_heading = "What to run",
-          conflicts_with_all = ["image", "env", "command"])]
-    pub file: Option<PathBuf>,
+    /// The manifests.
+    #[command(flatten)]
+    pub files: FileArgs,
 
     /// Run a command in this image instead of a manifest: one pod, one try
-    #[arg(long, value_name = "IMAGE", help_heading = "What to run")]
+    #[arg(long, value_name = "IMAGE", help_heading = "What to run", conflicts_with = "file")]
     pub image: Option<String>,
 
     /// Set a variable of the container; NAME alone passes kjo's own value on
-    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", help_heading = "What to run")]
+    #[arg(
+        short = 'e',
+        long,
+        value_name = "NAME[=VALUE]",
+        help_heading = "What to run",
+        conflicts_with = "file"
+    )]
     pub env: Vec<String>,
 
     /// The command and its arguments, in place of the image's own
-    #[arg(last = true, value_name = "COMMAND", help_heading = "What to run")]
+    #[arg(
+        last = true,
+        value_name = "COMMAND",
+        help_heading = "What to run",
+        conflicts_with = "file"
+    )]
     pub command: Vec<String>,
 
     /// When the nodes pull the image, for every container
@@ -156,13 +182,13 @@ pub struct RunArgs {
           value_parser = crate::core::duration::parse)]
     pub outage_budget: std::time::Duration,
 
-    /// When to delete the Job at its end
-    #[arg(long, value_name = "WHEN", help_heading = "At the end", default_value = "on-success")]
-    pub delete: Delete,
-
     /// Write outcome, exit code and the Job's name to this file, as JSON
     #[arg(long, value_name = "FILE", help_heading = "At the end")]
     pub result_file: Option<PathBuf>,
+
+    /// What becomes of the Job.
+    #[command(flatten)]
+    pub life: LifeArgs,
 
     /// What is shown of the logs.
     #[command(flatten)]
@@ -171,6 +197,10 @@ pub struct RunArgs {
     /// Whose code counts.
     #[command(flatten)]
     pub main: MainArgs,
+
+    /// What the Job hands on.
+    #[command(flatten)]
+    pub xcom: XComArgs,
 
     /// What kjo says.
     #[command(flatten)]
@@ -228,18 +258,5 @@ pub enum PullPolicy {
     IfNotPresent,
     /// Not at all.
     #[value(name = "Never")]
-    Never,
-}
-
-/// When to delete the Job.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Delete {
-    /// When it succeeded
-    OnSuccess,
-    /// Whatever its outcome
-    Always,
-    /// When it did not succeed
-    OnFailure,
-    /// Never; an interrupted run still deletes
     Never,
 }

@@ -11,17 +11,19 @@ use super::{
     messages::MessageArgs,
     run,
     settings::Env,
-    target::Target,
+    target::{Target, Which, WhichArgs},
 };
 use crate::{
     core::{
+        adoption::{Adopt, AdoptFailed},
         exit,
         log::follow::Start,
-        machine::{DeletePolicy, Plan, Task},
+        machine::{DeletePolicy, Deleted, Identity, OnInterrupt, Plan, Task},
+        naming::JobName,
         notice::Notice,
     },
     driver::{self, Shell},
-    plane::Output,
+    plane::{Ears, Output},
     report::{Reporter, result::ResultFile},
     signals,
     spec::Refusal,
@@ -30,9 +32,9 @@ use crate::{
 /// `kjo attach`.
 #[derive(Debug, Args)]
 pub struct AttachArgs {
-    /// The Job's name
-    #[arg(value_name = "NAME", value_parser = super::target::job_name)]
-    pub name: String,
+    /// Which Job.
+    #[command(flatten)]
+    pub which: WhichArgs,
 
     /// Begin with the last N lines of each log instead of its first
     #[arg(long, value_name = "N", help_heading = "Logs", conflicts_with = "since_attach",
@@ -104,18 +106,34 @@ async fn attempt(
         (None, false) => Start::Beginning,
     };
     let target = Target::find(args.cluster, env).await?;
-    let signals = signals::listen(status.as_deref()).map_err(|e| run::no_signals(&e))?;
+    let which = args.which.which()?;
+    let mut signals = signals::listen(status.as_deref(), None).map_err(|e| run::no_signals(&e))?;
     result.about(&target.namespace, None);
     target.tell(reporter);
     let Target { cluster, namespace, .. } = target;
+    let (name, run_id) = match which {
+        Which::Name(name) => (name, None),
+        Which::RunId(id) => (String::new(), Some(id)),
+    };
     let plan = Plan {
-        job: args.name.clone(),
+        job: name.clone(),
         namespace,
-        run_id: String::new(),
+        identity: Identity {
+            run_id: run_id.as_ref().map(|id| id.as_str().to_owned()).unwrap_or_default(),
+            names: JobName::exact(name),
+            first: 1,
+            look: false,
+            adopt: Adopt::Never,
+            adopt_failed: AdoptFailed::Report,
+            replace: false,
+        },
         task: Task::Attach,
         logs: args.logs.plan(None, start),
         fail_on_log_gap: args.logs.fail_on_log_gap,
         delete: DeletePolicy::Never,
+        deleted: Deleted::Accepted,
+        on_interrupt: OnInterrupt::Detach,
+        on_orphaned: OnInterrupt::Detach,
         timeout: args.timeout,
         connect_timeout: args.connect_timeout,
         // Whoever attached did not start it: nothing is given up because it starts slowly.
@@ -130,16 +148,16 @@ async fn attempt(
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, args.logs.log_spool);
     let shell = Shell {
+        ears: Ears::default(),
         cluster: cluster.clone(),
-        // Never sent.
-        job: serde_json::Value::Null,
-        name: args.name,
+        order: None,
+        run_id: run_id.as_ref(),
         timestamps: args.logs.timestamps,
         output,
         reporter,
         result,
     };
-    let ended = driver::drive(plan, shell, signals, started).await;
+    let ended = driver::drive(plan, shell, &mut signals, started).await;
     if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }

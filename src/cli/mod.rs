@@ -1,8 +1,12 @@
 //! The command line: parse, dispatch to one function a command.
 
 pub mod args;
+mod ask;
 pub mod attach;
 pub mod check;
+pub mod delete;
+pub mod files;
+pub mod life_flags;
 pub mod log_flags;
 pub mod messages;
 pub mod run;
@@ -10,6 +14,7 @@ mod sandbox;
 pub mod settings;
 pub mod status;
 mod target;
+mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
 
@@ -53,6 +58,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
         match cli.command {
             Command::Run(args) => run::run(*args, env, started).await,
             Command::Attach(args) => attach::attach(*args, env, started).await,
+            Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
             #[cfg(feature = "sandbox")]

@@ -1,38 +1,43 @@
 //! `kjo run`: from settings to the end of the run. Everything before the first request is a refusal
 //! (125) and leaves nothing behind; the rest is the driver's.
 
-use std::{fs, io::Read as _, path::PathBuf};
+use std::{fs, path::PathBuf};
 
 use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
+    files,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings, Source},
+    xcom_flags,
 };
 use crate::{
     cluster::{self, Cluster},
     core::{
         exit,
         log::{choice::Declared, follow::Start},
-        machine::{Plan, Task},
+        machine::{Identity, Plan, Task},
         main_container,
         notice::Notice,
         outcome::{Outcome, Verdict},
+        xcom::handed::Wanted,
     },
     driver::{self, Shell},
     plane::Output,
     report::{
-        Reporter,
+        self, Reporter,
         result::{Clock, ResultFile},
     },
     signals,
     spec::{
         Refusal,
+        bundle::Bundle,
         identity::RunId,
-        load,
+        order::Order,
         prepare::{Overlay, Prepared, prepare},
+        read::Document,
     },
 };
 
@@ -87,8 +92,12 @@ async fn attempt(
 ) -> Result<u8, Refusal> {
     // Before any handler is installed: what was ignored from the start stays ignored.
     let status = fs::read_to_string("/proc/self/status").ok();
+    let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let manifest = read(&settings.source)?;
+    let mut bundle = read(&settings.source)?;
+    let wanted = settings
+        .xcom
+        .prepare(&mut bundle.job, settings.main.main_container.as_deref())?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
@@ -99,12 +108,14 @@ async fn attempt(
         None => RunId::random(random()?),
     };
     let prepared = prepare(
-        manifest,
+        bundle.job,
         &Overlay {
             name: settings.name.as_deref(),
-            exact_name: settings.exact_name,
+            exact_name: settings.exact_name || bundle.exact_names,
             namespace: settings.namespace.as_deref(),
             context_namespace: &connection.namespace,
+            ttl: settings.life.ttl.unwrap_or_default(),
+            deadline: settings.life.deadline.map(|deadline| deadline.as_secs().max(1)),
             pull_policy: settings.pull_policy,
             run_id: &run_id,
         },
@@ -114,37 +125,68 @@ async fn attempt(
     if !settings.sandbox {
         cluster = cluster.renewed_from(settings.cluster.clone());
     }
-    let signals = signals::listen(status.as_deref()).map_err(|e| no_signals(&e))?;
+    let watched = settings.on_orphaned.map(|_| parent);
+    let mut signals = signals::listen(status.as_deref(), watched).map_err(|e| no_signals(&e))?;
     result.about(&prepared.namespace, Some(run_id.as_str()));
     reporter.say(&Notice::Target {
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    for what in &prepared.adjusted {
+    for what in bundle.told.iter().chain(&prepared.adjusted) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
 
-    let plan = plan(&settings, &prepared, &run_id)?;
+    let mut plan = plan(&settings, &prepared, &run_id, &wanted)?;
+    let mut order = Order::new(prepared.job, prepared.names, run_id);
+    if let Some(pod) = &settings.life.owned_by_pod {
+        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace).await?;
+        order.owned_by(&name, &uid);
+    }
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, settings.logs.log_spool);
-    let shell = shell(
-        cluster.clone(),
-        prepared,
-        settings.logs.timestamps,
-        output,
-        reporter,
-        result,
-    );
-    let ended = driver::drive(plan, shell, signals, started).await;
+    let ended = loop {
+        let ears = xcom_flags::ears(&wanted);
+        result.hears(ears.clone());
+        let shell = Shell {
+            ears,
+            cluster: cluster.clone(),
+            order: Some(&order),
+            run_id: Some(order.run_id()),
+            timestamps: settings.logs.timestamps,
+            output: output.clone(),
+            reporter,
+            result,
+        };
+        let ended = driver::drive(plan.clone(), shell, &mut signals, started).await;
+        match ended.next {
+            // What failed unseen is told and marked; the run goes on with the next one.
+            Some(generation) => {
+                plan.identity.first = generation;
+                plan.identity.look = false;
+                plan.seed = u64::from_le_bytes(random()?);
+            }
+            None => break ended,
+        }
+    };
     sandbox.stop().await;
     if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
+    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job) {
+        report::product(format!("{}\n", job.name).as_bytes()).map_err(|e| {
+            Refusal::new(
+                format!("stdout cannot be written: {e}"),
+                format!("job/{} runs all the same; follow it with 'kjo attach {0}'", job.name),
+            )
+        })?;
+    }
     Ok(exit::code(&ended.verdict))
 }
 
-fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
-    let declared = Declared::of(&prepared.job);
+fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wanted) -> Result<Plan, Refusal> {
+    let sidecar = xcom_flags::sidecar(wanted);
+    let mut declared = Declared::of(&prepared.job);
+    declared.retain(|container| Some(&container.name) != sidecar.as_ref());
     let number = |field: &str| prepared.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
     main_container::check(
         settings.main.main_container.as_deref(),
@@ -154,14 +196,34 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         number("completions"),
     )
     .map_err(|(message, hint)| Refusal::new(message, hint))?;
+    let (adopt, adopt_failed) = settings.life.adopt();
+    let start = if settings.life.since_attach {
+        Start::Now
+    } else {
+        Start::Beginning
+    };
+    let mut logs = settings.logs.plan(Some(declared), start);
+    logs.choice.heard = sidecar;
     Ok(Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
-        run_id: run_id.as_str().to_owned(),
-        task: Task::Run,
-        logs: settings.logs.plan(Some(declared), Start::Beginning),
+        identity: Identity {
+            run_id: run_id.as_str().to_owned(),
+            names: prepared.names.clone(),
+            first: 1,
+            // A random one is new.
+            look: settings.run_id.is_some(),
+            adopt,
+            adopt_failed,
+            replace: settings.life.replace,
+        },
+        task: if settings.life.detach { Task::Detach } else { Task::Run },
+        logs,
         fail_on_log_gap: settings.logs.fail_on_log_gap,
         delete: settings.delete,
+        deleted: settings.life.deleted(),
+        on_interrupt: settings.life.on_interrupt(),
+        on_orphaned: settings.on_orphaned.unwrap_or_default(),
         timeout: settings.timeout,
         connect_timeout: settings.connect_timeout,
         schedule_timeout: settings.schedule_timeout,
@@ -174,22 +236,28 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
     })
 }
 
-fn shell<'a>(
-    cluster: Cluster,
-    prepared: Prepared,
-    timestamps: bool,
-    output: Output,
-    reporter: &'a Reporter,
-    result: &'a ResultFile,
-) -> Shell<'a> {
-    Shell {
-        cluster,
-        job: prepared.job,
-        name: prepared.name,
-        timestamps,
-        output,
-        reporter,
-        result,
+/// Name and UID of the pod that kjo runs in, which is to own the Job.
+async fn own_pod(cluster: &Cluster, given: &str, env: Env<'_>, namespace: &str) -> Result<(String, String), Refusal> {
+    let name = Some(given.to_owned())
+        .filter(|name| !name.is_empty())
+        .or_else(|| env("HOSTNAME").filter(|_| env("KUBERNETES_SERVICE_HOST").is_some()))
+        .ok_or_else(|| {
+            Refusal::new(
+                "--owned-by-pod: kjo does not seem to run in a pod",
+                "leave it out, or name the pod: --owned-by-pod=NAME",
+            )
+        })?;
+    let hint = format!("an owner has to be in the Job's namespace, {namespace}, and kjo needs get on pods there");
+    match cluster.read_pod(&name).await {
+        Ok(Some(pod)) => Ok((name, pod.uid)),
+        Ok(None) => Err(Refusal::new(
+            format!("--owned-by-pod: there is no pod/{name} in namespace {namespace}"),
+            hint,
+        )),
+        Err(failure) => Err(Refusal::new(
+            format!("--owned-by-pod: pod/{name} could not be read: {failure}"),
+            hint,
+        )),
     }
 }
 
@@ -200,24 +268,23 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
     )
 }
 
-fn read(source: &Source) -> Result<Value, Refusal> {
+fn read(source: &Source) -> Result<Bundle, Refusal> {
     match source {
-        Source::Image(image) => Ok(image.manifest()),
-        Source::Stdin => {
-            let mut bytes = Vec::new();
-            std::io::stdin().read_to_end(&mut bytes).map_err(|e| {
-                Refusal::new(
-                    format!("stdin cannot be read: {e}"),
-                    "pipe the manifest into 'kjo run -f -'",
-                )
-            })?;
-            load::job("stdin", &bytes)
-        }
-        Source::File(path) => {
-            let name = path.display().to_string();
-            let bytes = fs::read(path)
-                .map_err(|e| Refusal::new(format!("{name} cannot be read: {e}"), "check the path given with -f"))?;
-            load::job(&name, &bytes)
+        Source::Image(image) => Ok(Bundle::alone("--image", image.manifest())),
+        Source::Files(args) => {
+            let bundle = files::bundle(args)?;
+            if bundle.companions.is_empty() {
+                return Ok(bundle);
+            }
+            let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
+            Err(Refusal::new(
+                format!(
+                    "{} stands beside other objects: {}",
+                    bundle.source.title(),
+                    found.join(", ")
+                ),
+                "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
+            ))
         }
     }
 }

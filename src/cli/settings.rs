@@ -3,12 +3,15 @@
 use std::{path::PathBuf, time::Duration};
 
 use super::{
-    args::{ClusterArgs, Delete, MainArgs, PullPolicy, RunArgs},
+    args::{ClusterArgs, MainArgs, PullPolicy, RunArgs},
+    files::FileArgs,
+    life_flags::LifeArgs,
     log_flags::LogArgs,
+    xcom_flags::XComArgs,
 };
 use crate::{
     cluster::Where,
-    core::machine::DeletePolicy,
+    core::machine::{DeletePolicy, OnInterrupt},
     spec::{
         Refusal,
         identity::RunId,
@@ -34,8 +37,12 @@ pub struct RunSettings {
     pub namespace: Option<String>,
     /// In Kubernetes' spelling.
     pub pull_policy: Option<&'static str>,
+    /// What becomes of the Job.
+    pub life: LifeArgs,
     /// When to delete.
     pub delete: DeletePolicy,
+    /// What the end of the calling process does to the Job; `None` when it is not looked at.
+    pub on_orphaned: Option<OnInterrupt>,
     /// Time for the whole run.
     pub timeout: Option<Duration>,
     /// Time to get the Job made.
@@ -48,6 +55,8 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Whose code counts.
     pub main: MainArgs,
+    /// What it hands on.
+    pub xcom: XComArgs,
     /// Time without API server.
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
@@ -61,10 +70,8 @@ pub struct RunSettings {
 /// Where the manifest comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// `-f -`.
-    Stdin,
-    /// `-f FILE`.
-    File(PathBuf),
+    /// `-f`.
+    Files(FileArgs),
     /// `--image`.
     Image(ImageRun),
 }
@@ -76,15 +83,14 @@ impl RunSettings {
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         contradiction(&args.cluster, env)?;
-        let source = match (args.file, args.image) {
-            (Some(file), _) if file.as_os_str() == "-" => Source::Stdin,
-            (Some(file), _) => Source::File(file),
-            (None, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
+        let source = match (args.files, args.image) {
+            (files, _) if !files.file.is_empty() => Source::Files(files),
+            (_, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
                 image,
                 env: args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?,
                 command: args.command,
             }),
-            (None, _) => {
+            (..) => {
                 return Err(Refusal::new(
                     "--image is empty",
                     "name an image, for example --image busybox; is a variable unset?",
@@ -102,20 +108,21 @@ impl RunSettings {
                 PullPolicy::IfNotPresent => "IfNotPresent",
                 PullPolicy::Never => "Never",
             }),
-            delete: match args.delete {
+            delete: if args.cluster.sandbox {
                 // What is left in a cluster that ends with the run cannot be looked at.
-                _ if args.cluster.sandbox => DeletePolicy::Always,
-                Delete::OnSuccess => DeletePolicy::OnSuccess,
-                Delete::Always => DeletePolicy::Always,
-                Delete::OnFailure => DeletePolicy::OnFailure,
-                Delete::Never => DeletePolicy::Never,
+                DeletePolicy::Always
+            } else {
+                args.life.policy()
             },
+            on_orphaned: args.life.on_orphaned(env),
+            life: args.life,
             timeout: args.timeout,
             connect_timeout: args.connect_timeout,
             schedule_timeout: args.schedule_timeout,
             startup_timeout: args.startup_timeout,
             fail_fast: !args.no_fail_fast,
             main: args.main,
+            xcom: args.xcom,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
             logs: args.logs,

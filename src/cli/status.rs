@@ -5,11 +5,16 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
-use super::{args::ClusterArgs, messages::MessageArgs, run, settings::Env, target::Target};
+use super::{
+    args::ClusterArgs,
+    ask::Ask,
+    messages::MessageArgs,
+    settings::Env,
+    target::{Target, Which, WhichArgs},
+};
 use crate::{
     cluster::Cluster,
     core::{
-        backoff::Jitter,
         event::{self, EventView},
         exit,
         failure::Failure,
@@ -18,7 +23,7 @@ use crate::{
         notice::Notice,
         outcome::Verdict,
         pod::PodView,
-        seek::{self, Seek},
+        seek,
     },
     report::{
         self, Reporter,
@@ -31,9 +36,9 @@ use crate::{
 /// `kjo status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The Job's name
-    #[arg(value_name = "NAME", value_parser = super::target::job_name)]
-    pub name: String,
+    /// Which Job.
+    #[command(flatten)]
+    pub which: WhichArgs,
 
     /// The format
     #[arg(short = 'o', long, value_name = "FORMAT", default_value = "json")]
@@ -89,12 +94,10 @@ async fn attempt(
     target.tell(reporter);
     let asking = Asking {
         cluster: &target.cluster,
-        name: &args.name,
+        which: &args.which.which()?,
         namespace: &target.namespace,
         main: args.main_container.as_deref(),
-        until: args.connect_timeout,
-        started,
-        seed: u64::from_le_bytes(run::random()?),
+        ask: Ask::new(args.connect_timeout, started)?,
         reporter,
     };
     let seen = match asking.see().await {
@@ -133,24 +136,23 @@ async fn attempt(
 /// Questions about one Job.
 struct Asking<'a> {
     cluster: &'a Cluster,
-    name: &'a str,
+    which: &'a Which,
     namespace: &'a str,
     main: Option<&'a str>,
-    until: Duration,
-    started: Instant,
-    seed: u64,
+    ask: Ask,
     reporter: &'a Reporter,
 }
 
 impl Asking<'_> {
     /// Reads the Job, its pods, and what the cluster says about them.
     async fn see(&self) -> Result<(JobView, look::Look, Vec<EventView>), Verdict> {
-        let what = format!("job/{}", self.name);
-        let job = self
-            .ask(&what, || self.cluster.read_job(self.name))
+        let what = self.which.what();
+        let found = self
+            .ask
+            .until_answered(&what, || self.which.find(self.cluster))
             .await?
-            .map_err(|failure| seek::unreadable(&what, self.namespace, &failure))?
-            .ok_or_else(|| seek::absent(self.name, self.namespace))?;
+            .map_err(|failure| seek::unreadable(&what, self.namespace, &failure))?;
+        let job = seek::newest(found).ok_or_else(|| self.which.absent(self.namespace))?;
         let pods = self.pods(&job).await?;
         let look = look::look(&job, pods, self.main);
         let warnings = self.warnings(&look.telling).await;
@@ -158,8 +160,9 @@ impl Asking<'_> {
     }
 
     async fn pods(&self, job: &JobView) -> Result<Vec<PodView>, Verdict> {
-        let what = format!("the pods of job/{}", self.name);
-        match self.ask(&what, || self.cluster.list_pods(&job.uid)).await? {
+        let what = format!("the pods of job/{}", job.name);
+        let list = || self.cluster.list_pods(&job.uid);
+        match self.ask.until_answered(&what, list).await? {
             Ok((pods, _)) => Ok(pods),
             Err(failure) if failure.is(403) => {
                 self.reporter.say(&Notice::PodsDenied(failure));
@@ -171,7 +174,7 @@ impl Asking<'_> {
 
     /// The last warnings about these objects; they explain, and decide nothing.
     async fn warnings(&self, uids: &[String]) -> Vec<EventView> {
-        let until = self.started + self.until;
+        let until = self.ask.until();
         let mut events = Vec::new();
         for uid in uids {
             let answer = tokio::time::timeout_at(until, self.cluster.list_events(uid)).await;
@@ -188,25 +191,5 @@ impl Asking<'_> {
             }
         }
         event::last_warnings(events)
-    }
-
-    /// Asks until there is an answer, a failure that does not heal, or no time left.
-    async fn ask<T, F>(&self, what: &str, request: impl Fn() -> F) -> Result<Result<T, Failure>, Verdict>
-    where
-        F: Future<Output = Result<T, Failure>>,
-    {
-        let mut seek = Seek::new(self.until, Jitter::new(self.seed));
-        loop {
-            let answer = tokio::time::timeout_at(self.started + self.until, request()).await;
-            match answer {
-                Ok(Err(failure)) if failure.may_heal() => seek.failed(failure, self.started.elapsed()),
-                Ok(answer) => return Ok(answer),
-                Err(_) => return Err(seek.over(what)),
-            }
-            tokio::time::sleep_until(self.started + seek.due()).await;
-            if !seek.again(self.started.elapsed()) {
-                return Err(seek.over(what));
-            }
-        }
     }
 }

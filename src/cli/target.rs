@@ -1,14 +1,16 @@
 //! The cluster and namespace of commands that find a Job there.
 
+use clap::Args;
+
 use super::{
     args::ClusterArgs,
     settings::{self, Env},
 };
 use crate::{
     cluster::{self, Cluster, Connection},
-    core::notice::Notice,
+    core::{failure::Failure, job::JobView, notice::Notice, outcome::Verdict, seek},
     report::Reporter,
-    spec::Refusal,
+    spec::{Refusal, identity::RunId},
 };
 
 /// A cluster, not yet spoken to.
@@ -45,6 +47,66 @@ impl Target {
             server: self.connection.server.clone(),
             namespace: self.namespace.clone(),
         });
+    }
+}
+
+/// Which Job is meant.
+#[derive(Debug, Args)]
+pub struct WhichArgs {
+    /// The Job's name
+    #[arg(value_name = "NAME", value_parser = job_name, required_unless_present = "run_id", conflicts_with = "run_id")]
+    pub name: Option<String>,
+
+    /// The run id that the Job was started with, in place of its name
+    #[arg(long, value_name = "ID")]
+    pub run_id: Option<String>,
+}
+
+/// Which Job is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one of this name.
+    Name(String),
+    /// The newest that bears this run id.
+    RunId(RunId),
+}
+
+impl WhichArgs {
+    /// Which one.
+    pub(super) fn which(&self) -> Result<Which, Refusal> {
+        match &self.run_id {
+            Some(id) => RunId::given(id).map(Which::RunId),
+            None => Ok(Which::Name(self.name.clone().unwrap_or_default())),
+        }
+    }
+}
+
+impl Which {
+    /// For messages: what is looked for.
+    pub(super) fn what(&self) -> String {
+        match self {
+            Self::Name(name) => format!("job/{name}"),
+            Self::RunId(id) => format!("the Jobs of run id {}", id.as_str()),
+        }
+    }
+
+    /// The verdict when there is none.
+    pub(super) fn absent(&self, namespace: &str) -> Verdict {
+        match self {
+            Self::Name(name) => seek::absent(name, namespace),
+            Self::RunId(id) => seek::absent_id(id.as_str(), namespace),
+        }
+    }
+
+    /// All Jobs that are meant, as they stand.
+    pub(super) async fn find(&self, cluster: &Cluster) -> Result<Vec<JobView>, Failure> {
+        match self {
+            Self::Name(name) => Ok(cluster.read_job(name).await?.into_iter().collect()),
+            Self::RunId(id) => {
+                let jobs = cluster.find_jobs(&id.label(), id.as_str()).await?;
+                jobs.iter().map(cluster::job_view).collect()
+            }
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::{
         core::v1::{Event, Pod},
     },
 };
+use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{
@@ -17,7 +18,7 @@ use super::{
 use crate::core::{
     event::EventView,
     failure::Failure,
-    job::JobView,
+    job::{DELIVERED, JobView, RUN_ID},
     machine::{Deletion, Propagation},
     pod::PodView,
 };
@@ -51,6 +52,39 @@ impl Cluster {
         }
     }
 
+    /// The Jobs that bear this run id, as the server has them: by `label`, its short form, and then by the
+    /// annotation that holds the whole of it.
+    pub async fn find_jobs(&self, label: &str, run_id: &str) -> Result<Vec<Value>, Failure> {
+        let uri = with_query(&self.jobs(), &[("labelSelector", &format!("{RUN_ID}={label}"))]);
+        let list: Value = decoded(self.unary(Method::GET, &uri, Vec::new()).await?.body())?;
+        let bears = |job: &&Value| {
+            let annotations = job.pointer("/metadata/annotations");
+            annotations.and_then(|a| a.get(RUN_ID)).and_then(Value::as_str) == Some(run_id)
+        };
+        let items = list.get("items").and_then(Value::as_array);
+        Ok(items.into_iter().flatten().filter(bears).cloned().collect())
+    }
+
+    /// The pods that bear this run id's short form, of whatever Job.
+    pub async fn find_pods(&self, label: &str) -> Result<Vec<PodView>, Failure> {
+        let uri = with_query(&self.pods(), &[("labelSelector", &format!("{RUN_ID}={label}"))]);
+        let list: List<Pod> = decoded(self.unary(Method::GET, &uri, Vec::new()).await?.body())?;
+        Ok(list.items.iter().map(PodView::from).collect())
+    }
+
+    /// Marks the Job of this name as delivered, if it has this UID.
+    pub async fn mark_job(&self, name: &str, uid: &str) -> Result<(), Failure> {
+        let patch = json!({"metadata": {"uid": uid, "labels": {DELIVERED: "true"}}});
+        self.patch_job(name, &patch).await
+    }
+
+    async fn patch_job(&self, name: &str, patch: &Value) -> Result<(), Failure> {
+        let path = format!("{}/{}", self.jobs(), encoded(name));
+        let uri = with_query(&path, &[("fieldManager", "kjo")]);
+        self.unary(Method::PATCH, &uri, patch.to_string().into_bytes()).await?;
+        Ok(())
+    }
+
     /// Deletes the Job of this name if it has this UID.
     pub async fn delete_job(&self, name: &str, uid: &str, propagation: Propagation) -> Result<Deletion, Failure> {
         let policy = match propagation {
@@ -82,7 +116,7 @@ impl Cluster {
     }
 
     /// The pod of this name, fresh.
-    pub(super) async fn read_pod(&self, name: &str) -> Result<Option<PodView>, Failure> {
+    pub async fn read_pod(&self, name: &str) -> Result<Option<PodView>, Failure> {
         let uri = format!("{}/{}", self.pods(), encoded(name));
         match self.unary(Method::GET, &uri, Vec::new()).await {
             Ok(answer) => Ok(Some(PodView::from(&decoded::<Pod>(answer.body())?))),
@@ -115,6 +149,13 @@ impl Cluster {
         let version = list.metadata.resource_version.unwrap_or_default();
         Ok((list.items.iter().map(JobView::from).collect(), version))
     }
+}
+
+/// What kjo reads of a Job in the server's words.
+pub fn job_view(job: &Value) -> Result<JobView, Failure> {
+    Job::deserialize(job)
+        .map(|job| JobView::from(&job))
+        .map_err(|e| Failure::Lost(format!("the answer cannot be read: {e}")))
 }
 
 /// The label selector for the pods of the Job with this UID.

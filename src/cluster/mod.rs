@@ -22,7 +22,7 @@ use kube::{Client, client::Body};
 use tokio::time::Instant;
 
 pub use connect::{Connection, Where, connect};
-pub use jobs::Created;
+pub use jobs::{Created, job_view};
 pub use logs::LogRequest;
 pub use origin::Origin;
 pub use review::{NamespaceState, ServerVersion};
@@ -34,6 +34,15 @@ use crate::core::{failure::Failure, record::Traffic};
 
 /// A request that should be answered at once is given up after this.
 const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+
+/// What a request of this kind carries.
+fn content_type(method: &Method) -> &'static str {
+    if *method == Method::PATCH {
+        "application/merge-patch+json"
+    } else {
+        "application/json"
+    }
+}
 
 /// Waits for the head of an answer; an error answer is read and becomes a [`Failure`].
 async fn head(client: &Client, request: Request<Body>, within: Duration) -> Result<Response<Body>, Failure> {
@@ -135,7 +144,7 @@ impl Cluster {
             .method(method)
             .uri(uri)
             .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, content_type(method))
             .body(Body::from(body))
             .map_err(|e| Failure::Setup(format!("{uri} is no request: {e}")))?;
         self.counted.sent(method, uri);

@@ -47,8 +47,11 @@ const fn core(verb: &'static str, resource: &'static str, without: &'static str)
     }
 }
 
+/// To mark a Job as delivered.
+pub const PATCH_JOBS: Permission = ALL[5];
+
 /// All of them, the needed ones first.
-pub const ALL: [Permission; 10] = [
+pub const ALL: [Permission; 11] = [
     jobs("create", true, "no Job can be made"),
     jobs(
         "get",
@@ -70,6 +73,12 @@ pub const ALL: [Permission; 10] = [
         "delete",
         false,
         "Jobs stay behind: finished ones until their TTL, others run on after Ctrl-C and --timeout",
+    ),
+    jobs(
+        "patch",
+        false,
+        "a finished Job cannot be marked: with a run id only running Jobs are adopted, and an outcome that nobody \
+         saw is passed over",
     ),
     core("list", "pods", "no logs and no exit codes: a failed Job is 123"),
     core(

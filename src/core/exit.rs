@@ -25,7 +25,7 @@ pub const SIGTERM: u8 = 143;
 pub const TABLE: [(&str, &str); 9] = [
     (
         "0",
-        "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0. Nothing else is ever 0",
+        "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0; with `--detach`, once the Job is made. Nothing else is ever 0",
     ),
     (
         "1–255",
@@ -37,7 +37,7 @@ pub const TABLE: [(&str, &str); 9] = [
     ),
     (
         "121",
-        "the outcome is unknown: the cluster stayed out of reach past `--outage-budget` (the Job is left as it is), or the Job is gone and nothing tells how it ended",
+        "the outcome is unknown: the cluster stayed out of reach past `--outage-budget` (the Job is left as it is), or the Job is gone and nothing tells how it ended; or SIGUSR1 detached",
     ),
     (
         "122",
@@ -54,7 +54,7 @@ pub const TABLE: [(&str, &str); 9] = [
     ),
     (
         "130, 143",
-        "stopped by SIGINT, or by SIGTERM or SIGHUP; the Job was deleted",
+        "stopped by SIGINT, or by SIGTERM or SIGHUP; the Job was deleted, or left where `--on-interrupt detach` or `kjo attach` leaves it",
     ),
 ];
 
@@ -69,8 +69,10 @@ pub fn code(verdict: &Verdict) -> u8 {
         Outcome::StartFailed => START_FAILED,
         Outcome::Infrastructure | Outcome::Deleted => NO_CODE,
         Outcome::Unknown => UNKNOWN,
-        Outcome::Interrupted(Signal::Interrupt) => SIGINT,
-        Outcome::Interrupted(Signal::Terminate | Signal::Hangup) => SIGTERM,
+        Outcome::Detached(None) => SUCCESS,
+        Outcome::Detached(Some(Signal::User | Signal::Orphaned)) => UNKNOWN,
+        Outcome::Interrupted(Signal::Interrupt) | Outcome::Detached(Some(Signal::Interrupt)) => SIGINT,
+        Outcome::Interrupted(_) | Outcome::Detached(Some(Signal::Terminate | Signal::Hangup)) => SIGTERM,
         Outcome::Refused => REFUSED,
     }
 }
@@ -100,7 +102,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const OUTCOMES: [Outcome; 11] = [
+    const OUTCOMES: [Outcome; 15] = [
         Outcome::Succeeded,
         Outcome::Failed,
         Outcome::Deadline,
@@ -111,6 +113,10 @@ mod tests {
         Outcome::Interrupted(Signal::Interrupt),
         Outcome::Interrupted(Signal::Terminate),
         Outcome::Interrupted(Signal::Hangup),
+        Outcome::Interrupted(Signal::Orphaned),
+        Outcome::Detached(Some(Signal::Interrupt)),
+        Outcome::Detached(Some(Signal::User)),
+        Outcome::Detached(None),
         Outcome::Refused,
     ];
 
@@ -118,7 +124,8 @@ mod tests {
         #[test]
         fn zero_if_and_only_if_succeeded(outcome in 0_usize..OUTCOMES.len(), container: Option<i32>) {
             let verdict = Verdict::new(OUTCOMES[outcome], "", "").with_code(container);
-            prop_assert_eq!(code(&verdict) == 0, verdict.outcome == Outcome::Succeeded);
+            let made = matches!(verdict.outcome, Outcome::Succeeded | Outcome::Detached(None));
+            prop_assert_eq!(code(&verdict) == 0, made);
         }
 
         #[test]

@@ -102,6 +102,14 @@ impl Failure {
             .is_some_and(|s| s.code == 409 && s.message.contains("Precondition failed"))
     }
 
+    /// A patch was bound to a UID that the object does not have: as a failed precondition, or as an attempt
+    /// to change it (apiserver, `ValidateObjectMetaAccessorUpdate`).
+    #[must_use]
+    pub fn is_other_uid(&self) -> bool {
+        let changed = |s: &Status| s.code == 422 && s.message.contains("metadata.uid");
+        self.is_precondition() || self.status().is_some_and(changed)
+    }
+
     /// What to do after this failure of a create request.
     #[must_use]
     pub fn after_create(&self) -> AfterCreate {

@@ -7,6 +7,7 @@ use super::log::choice::Declared;
 
 /// A Job as last seen on the API server, reduced to what decisions need.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a field of the API")]
 pub struct JobView {
     /// `metadata.name`.
     pub name: String,
@@ -16,6 +17,10 @@ pub struct JobView {
     pub resource_version: String,
     /// The whole run id, from the annotation [`RUN_ID`].
     pub run_id: Option<String>,
+    /// Which Job of its run id it is, from the annotation [`GENERATION`]; the first is 1.
+    pub generation: u32,
+    /// Somebody has been given its outcome: the label [`DELIVERED`].
+    pub delivered: bool,
     /// `metadata.deletionTimestamp` is set.
     pub deleting: bool,
     /// `metadata.creationTimestamp`, by the API server's clock.
@@ -60,6 +65,12 @@ pub struct JobView {
 
 /// The annotation that holds the whole run id (the label of the same name may hold a short form).
 pub const RUN_ID: &str = "kjo.dev/run-id";
+
+/// The annotation that holds the number of the generation.
+pub const GENERATION: &str = "kjo.dev/generation";
+
+/// The label of a Job whose outcome somebody has been given.
+pub const DELIVERED: &str = "kjo.dev/delivered";
 
 /// The label by which Kueue finds a Job's queue.
 const QUEUE: &str = "kueue.x-k8s.io/queue-name";
@@ -164,11 +175,14 @@ impl From<&Job> for JobView {
         let meta = &job.metadata;
         let spec = job.spec.as_ref();
         let status = job.status.as_ref();
+        let annotation = |key: &str| meta.annotations.as_ref().and_then(|a| a.get(key));
         Self {
             name: meta.name.clone().unwrap_or_default(),
             uid: meta.uid.clone().unwrap_or_default(),
             resource_version: meta.resource_version.clone().unwrap_or_default(),
-            run_id: meta.annotations.as_ref().and_then(|a| a.get(RUN_ID)).cloned(),
+            run_id: annotation(RUN_ID).cloned(),
+            generation: annotation(GENERATION).and_then(|n| n.parse().ok()).unwrap_or(1),
+            delivered: meta.labels.as_ref().is_some_and(|l| l.contains_key(DELIVERED)),
             deleting: meta.deletion_timestamp.is_some(),
             created_at: meta.creation_timestamp.as_ref().map(|t| t.0),
             started_at: status.and_then(|s| s.start_time.as_ref()).map(|t| t.0),

@@ -6,6 +6,7 @@
 //! started, on a clock that never goes back.
 
 pub mod access;
+pub mod adoption;
 pub mod backoff;
 pub mod blame;
 pub mod clock;
@@ -18,6 +19,7 @@ pub mod job;
 pub mod log;
 pub mod machine;
 pub mod main_container;
+pub mod naming;
 pub mod notice;
 pub mod outcome;
 pub mod pod;

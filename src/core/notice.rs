@@ -93,6 +93,8 @@ pub enum Notice {
         /// The Job.
         job: String,
     },
+    /// About earlier Jobs of the run id.
+    Adoption(AdoptionNotice),
     /// An existing Job is followed.
     Attached {
         /// The Job.
@@ -141,6 +143,8 @@ pub enum Notice {
         /// Pods that have not ended yet.
         ending: Vec<String>,
     },
+    /// `kjo delete` found nothing; in these words.
+    NothingToDelete(String),
     /// The Job could not be deleted.
     DeleteFailed {
         /// Its name.
@@ -167,6 +171,52 @@ pub enum Notice {
     Failure(FailureReport),
     /// The closing line.
     Verdict(Verdict),
+}
+
+/// What is told of earlier Jobs of the run id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AdoptionNotice {
+    /// A Job that another kjo had made goes on as this run's.
+    Adopted {
+        /// The Job.
+        job: String,
+        /// It has ended by now.
+        finished: bool,
+        /// A field in which it is not what would have been sent.
+        difference: Option<String>,
+        /// Other Jobs of this run id whose outcome nobody has been given.
+        others: Vec<String>,
+    },
+    /// Whether there are Jobs of this run id may not be asked.
+    LookDenied(Failure),
+    /// Finished Jobs of this run id: whether somebody was given their outcome cannot be told.
+    Unmarkable {
+        /// Their names.
+        jobs: Vec<String>,
+        /// The run id.
+        run_id: String,
+    },
+    /// Pods of an earlier Job of this run id are waited for.
+    StillEnding {
+        /// Their names.
+        pods: Vec<String>,
+        /// For at most this long.
+        left: Duration,
+    },
+    /// A finished Job that has the name is deleted first.
+    Replacing {
+        /// The Job.
+        job: String,
+    },
+    /// The Job could not be marked as delivered.
+    NotMarked {
+        /// The Job.
+        job: String,
+        /// What went wrong.
+        why: String,
+    },
+    /// How an earlier Job of this run id ended, which nobody had been told; a new one is started.
+    EarlierEnded(Verdict),
 }
 
 /// Steps of the pods that are told.

@@ -19,6 +19,8 @@ pub enum Outcome {
     Unknown,
     /// A signal stopped kjo, and kjo the Job.
     Interrupted(Signal),
+    /// kjo left, and the Job runs on: by a signal, or, with `None`, because that was the task.
+    Detached(Option<Signal>),
     /// It would fail the same way again: arguments, manifest, permission.
     Refused,
 }
@@ -32,6 +34,10 @@ pub enum Signal {
     Terminate,
     /// SIGHUP, a closed terminal; counts as SIGTERM.
     Hangup,
+    /// SIGUSR1: leave, whatever other signals are told to do.
+    User,
+    /// No signal: the process that had called kjo is gone.
+    Orphaned,
 }
 
 impl Outcome {
@@ -47,6 +53,7 @@ impl Outcome {
             Self::Deleted => "deleted",
             Self::Unknown => "unknown",
             Self::Interrupted(_) => "interrupted",
+            Self::Detached(_) => "detached",
             Self::Refused => "refused",
         }
     }
@@ -60,6 +67,8 @@ impl Signal {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
             Self::Hangup => "SIGHUP",
+            Self::User => "SIGUSR1",
+            Self::Orphaned => "the end of the calling process",
         }
     }
 }

@@ -61,6 +61,17 @@ pub enum Phase {
     Failed,
 }
 
+impl Phase {
+    /// Nothing of the pod runs any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        match self {
+            Self::Succeeded | Self::Failed => true,
+            Self::Unfinished => false,
+        }
+    }
+}
+
 /// One container of a pod.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ContainerView {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     backoff::{Backoff, Jitter},
     failure::Failure,
+    job::{JobView, RUN_ID},
     outcome::{Outcome, Verdict},
 };
 
@@ -78,6 +79,26 @@ pub fn absent(job: &str, namespace: &str) -> Verdict {
     .with_hint(Some(format!(
         "see which there are with 'kubectl get jobs -n {namespace}'"
     )))
+}
+
+/// The verdict when no Job bears the run id.
+#[must_use]
+pub fn absent_id(run_id: &str, namespace: &str) -> Verdict {
+    Verdict::new(
+        Outcome::Refused,
+        "NotFound",
+        format!("there is no Job of run id {run_id} in namespace {namespace}"),
+    )
+    .with_hint(Some(format!(
+        "see which there are with 'kubectl get jobs -n {namespace} -L {RUN_ID}'"
+    )))
+}
+
+/// The Job of the highest generation; of two alike the younger.
+#[must_use]
+pub fn newest(jobs: Vec<JobView>) -> Option<JobView> {
+    jobs.into_iter()
+        .max_by(|a, b| (a.generation, a.created_at, &a.uid).cmp(&(b.generation, b.created_at, &b.uid)))
 }
 
 /// The verdict when reading is refused, and would be again.

@@ -80,6 +80,12 @@ enum Listening {
 }
 
 impl Ear {
+    /// Listens to nothing.
+    #[must_use]
+    pub fn deaf() -> Self {
+        Self(Listening::ToNothing)
+    }
+
     /// Takes a piece of a line, and passes on what is to be shown.
     pub(super) fn content(&mut self, piece: &[u8], begins: Option<Stamp>, shown: &mut impl Sink) {
         match &mut self.0 {

@@ -150,11 +150,7 @@ mod tests {
         core::{
             log::follow::{Life, LogState, Start},
             machine::{LogSource, StreamId},
-            xcom::{
-                file::Source,
-                handed::Wanted,
-                markers::Markers,
-            },
+            xcom::{file::Source, handed::Wanted, markers::Markers},
         },
         plane::Ears,
     };
@@ -279,7 +275,11 @@ mod tests {
         assert_eq!(main.take_wrong(), Vec::<String>::new(), "told once");
         main.close();
         let half = "> 1970-01-01T00:00:00.005000000Z ::kube\n";
-        assert_eq!(taken(&mut main), Some((half.into(), false)), "no marker, so it is shown");
+        assert_eq!(
+            taken(&mut main),
+            Some((half.into(), false)),
+            "no marker, so it is shown"
+        );
         assert!(taken(&mut other).unwrap().0.contains("::kube_api:xcom=[1]"));
         sidecar.close();
         assert_eq!(taken(&mut sidecar), None);

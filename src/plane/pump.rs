@@ -197,7 +197,14 @@ mod tests {
     use std::future::ready;
 
     use super::*;
-    use crate::{core::log::follow::Life, plane::Output};
+    use crate::{
+        core::log::follow::Life,
+        plane::{Ear, Output},
+    };
+
+    fn nobody_listens() -> Lines {
+        Lines::new(None, false, Ear::deaf())
+    }
 
     /// One stream of a log of which nothing is known, and how many bytes of it were taken.
     async fn pumped(body: &str, ours: bool) -> (End, u64) {

@@ -23,6 +23,8 @@ pub struct Facts<'a> {
     pub verdict: Option<&'a Verdict>,
     /// The Job, if there is one.
     pub job: Option<&'a JobView>,
+    /// Another kjo had made it; `None` where nobody asks.
+    pub adopted: Option<bool>,
     /// Its namespace.
     pub namespace: &'a str,
     /// The run id, if it is known from elsewhere than from the Job.
@@ -85,9 +87,8 @@ fn job(view: &JobView, facts: &Facts<'_>) -> Value {
         "namespace": facts.namespace,
         "uid": view.uid,
         "run_id": facts.run_id.or(view.run_id.as_deref()),
-        // Runs with an id have no generations and adopt nothing yet.
-        "generation": null,
-        "adopted": null,
+        "generation": view.run_id.as_ref().map(|_| view.generation),
+        "adopted": facts.adopted,
         "still_running": still_running(view, facts),
     })
 }

@@ -7,7 +7,7 @@ use crate::core::{
     diagnosis::{Cure, Diagnosis},
     exit,
     failure::Failure,
-    notice::{LogNotice, Milestone, Notice},
+    notice::{AdoptionNotice, LogNotice, Milestone, Notice},
     outcome::{Outcome, Verdict},
     record::{self, FailureReport, PodRecord},
 };
@@ -58,6 +58,13 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("create_delayed", &["why", "left_seconds"], "the Job cannot be created yet; it is tried again"),
     ("created", &["job"], "the Job exists"),
     ("attached", &["job"], "a Job that exists is followed"),
+    ("adopted", &["job", "finished", "difference", "others"], "a Job that another kjo had made goes on as this run's"),
+    ("look_denied", &["why"], "earlier Jobs of the run id may not be looked for"),
+    ("unmarkable", &["jobs", "run_id"], "finished Jobs of the run id are passed over: without `patch` nobody could mark them"),
+    ("still_ending", &["pods", "left_seconds"], "pods of an earlier Job of the run id are waited for"),
+    ("replacing", &["job"], "a finished Job is deleted to use its name (`--replace`)"),
+    ("not_marked", &["job", "why"], "the Job could not be marked as delivered: another run with the run id may report it again"),
+    ("earlier_finished", &["outcome", "exit_code", "container_exit_code", "reason"], "how an earlier Job of the run id ended, which nobody had been told; a new one is started (`--adopt-failed rerun`)"),
     ("pod_scheduled", &["pod", "node"], "the first pod has a node"),
     ("container_started", &["pod", "container"], "the first container has started"),
     ("container_restarted", &["pod", "container", "attempt"], "a container has started again in its pod"),
@@ -91,6 +98,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("stopping", &["signal"], "a signal came; the Job is being deleted"),
     ("leaving", &["signal", "job"], "a signal came; the Job is left as it is"),
     ("deleted", &["job", "ending"], "the Job is deleted; these pods are still ending"),
+    ("nothing_to_delete", &["what"], "`kjo delete` found no such Job"),
     ("delete_failed", &["job", "namespace", "why"], "the Job could not be deleted"),
     ("kept", &["job", "namespace", "unfinished", "pods", "ttl_seconds"], "the Job stays"),
     ("failure_report", &["failed", "limit", "warnings"], "what happened in a run that failed, where there is more to tell than `finished` does"),
@@ -144,6 +152,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
         ),
         Notice::Created { job } => facts(Info, "created", json!({"job": job})),
         Notice::Attached { job } => facts(Info, "attached", json!({"job": job})),
+        Notice::Adoption(notice) => of_adoption(notice),
         Notice::Stalled {
             diagnosis,
             nothing_runs,
@@ -187,6 +196,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Stopping(signal) => facts(Info, "stopping", json!({"signal": signal.name()})),
         Notice::Leaving { signal, job } => facts(Info, "leaving", json!({"signal": signal.name(), "job": job})),
         Notice::Deleted { job, ending } => facts(Info, "deleted", json!({"job": job, "ending": ending})),
+        Notice::NothingToDelete(what) => facts(Info, "nothing_to_delete", json!({"what": what})),
         Notice::DeleteFailed { job, namespace, why } => facts(
             Error,
             "delete_failed",
@@ -344,6 +354,41 @@ fn of_logs(notice: &LogNotice) -> Facts {
     }
 }
 
+fn of_adoption(notice: &AdoptionNotice) -> Facts {
+    use Level::{Error, Info, Warning};
+    match notice {
+        AdoptionNotice::Adopted {
+            job,
+            finished,
+            difference,
+            others,
+        } => {
+            let level = if difference.is_some() || !others.is_empty() {
+                Warning
+            } else {
+                Info
+            };
+            let fields = json!({"job": job, "finished": finished, "difference": difference, "others": others});
+            facts(level, "adopted", fields)
+        }
+        AdoptionNotice::LookDenied(failure) => facts(Warning, "look_denied", json!({"why": words(failure)})),
+        AdoptionNotice::Unmarkable { jobs, run_id } => {
+            facts(Warning, "unmarkable", json!({"jobs": jobs, "run_id": run_id}))
+        }
+        AdoptionNotice::StillEnding { pods, left } => facts(
+            Info,
+            "still_ending",
+            json!({"pods": pods, "left_seconds": left.as_secs()}),
+        ),
+        AdoptionNotice::Replacing { job } => facts(Info, "replacing", json!({"job": job})),
+        AdoptionNotice::NotMarked { job, why } => facts(Error, "not_marked", json!({"job": job, "why": why})),
+        AdoptionNotice::EarlierEnded(verdict) => Facts {
+            event: "earlier_finished",
+            ..finished(verdict)
+        },
+    }
+}
+
 fn ledger(pods: &[PodRecord]) -> Facts {
     let logs = || record::logs(pods);
     facts(
@@ -359,7 +404,8 @@ fn ledger(pods: &[PodRecord]) -> Facts {
 }
 
 fn finished(verdict: &Verdict) -> Facts {
-    let level = if verdict.outcome == Outcome::Succeeded && !verdict.log_gap {
+    let done = matches!(verdict.outcome, Outcome::Succeeded | Outcome::Detached(None));
+    let level = if done && !verdict.log_gap {
         Level::Info
     } else {
         Level::Error

@@ -1,6 +1,7 @@
 //! Everything that kjo prints or writes down: container bytes on stdout, its own lines on stderr,
 //! the result file.
 
+mod adoption;
 pub mod check;
 pub mod document;
 mod event;

@@ -15,7 +15,10 @@ use super::{
     document::{self, Facts, Times},
     place::Place,
 };
-use crate::core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic, xcom::handed::Handed};
+use crate::{
+    core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic},
+    plane::Ears,
+};
 
 /// Where the result goes, if anywhere, and what does not change during the run.
 #[derive(Debug)]
@@ -25,7 +28,7 @@ pub struct ResultFile {
     run_id: Option<String>,
     clock: Clock,
     created: OnceLock<Timestamp>,
-    handed: OnceLock<Handed>,
+    ears: Ears,
     /// What was wrong when it was last written.
     wrong: Mutex<Option<String>>,
 }
@@ -73,7 +76,7 @@ impl ResultFile {
             run_id: None,
             clock,
             created: OnceLock::new(),
-            handed: OnceLock::new(),
+            ears: Ears::default(),
             wrong: Mutex::default(),
         })
     }
@@ -90,11 +93,16 @@ impl ResultFile {
         self.run_id = run_id.map(str::to_owned);
     }
 
+    /// What was listened for in the logs is part of the result.
+    pub fn hears(&mut self, ears: Ears) {
+        self.ears = ears;
+    }
+
     /// The Job exists; its outcome is open.
     ///
     /// # Errors
     /// The file cannot be written, and that is news.
-    pub fn created(&self, job: &JobView) -> io::Result<()> {
+    pub fn created(&self, job: &JobView, adopted: bool) -> io::Result<()> {
         self.created.get_or_init(|| self.clock.now());
         if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
             return Ok(());
@@ -102,15 +110,21 @@ impl ResultFile {
         self.write(|| {
             self.document(Facts {
                 job: Some(job),
+                adopted: Some(adopted),
                 ..Facts::default()
             })
         })
     }
 
-    /// What the Job handed on, before [`Self::ended`].
-    pub fn handed(&self, handed: Handed) {
-        // Set once: a run ends once.
-        drop(self.handed.set(handed));
+    /// The outcome is known, and is given with this; the Job is not cleaned up yet.
+    ///
+    /// # Errors
+    /// The file cannot be written, and that is news.
+    pub fn delivered(&self, ended: &Ended, traffic: Traffic) -> io::Result<()> {
+        if self.place.as_ref().is_some_and(|place| !place.takes_several()) {
+            return Ok(());
+        }
+        self.ended(ended, traffic)
     }
 
     /// The run is over, after so many requests.
@@ -124,9 +138,12 @@ impl ResultFile {
     /// The document of a run that is over.
     #[must_use]
     pub fn of_ended(&self, ended: &Ended, traffic: Traffic) -> Value {
+        let handed = self.ears.handed(&ended.pods);
         let mut facts = Facts {
+            handed: Some(&handed),
             verdict: Some(&ended.verdict),
             job: ended.job.as_ref(),
+            adopted: ended.job.is_some().then_some(ended.adopted),
             pods: &ended.pods,
             pods_unseen: ended.pods_unseen,
             warnings: &ended.warnings,
@@ -155,7 +172,6 @@ impl ResultFile {
         document::of(&Facts {
             namespace: &self.namespace,
             run_id: self.run_id.as_deref(),
-            handed: self.handed.get(),
             times: Times {
                 started: Some(self.clock.began()),
                 created: self.created.get().copied(),

@@ -79,6 +79,8 @@ fn pods() -> Vec<PodRecord> {
 
 fn ended(verdict: Verdict, job: JobView, cleanup: Cleanup) -> Ended {
     Ended {
+        adopted: false,
+        next: None,
         pods_unseen: 0,
         verdict,
         job: Some(job),
@@ -119,7 +121,7 @@ async fn the_document_of_a_run() {
     };
     result.about("team", Some("r1"));
     tokio::time::advance(Duration::from_millis(1500)).await;
-    result.created(&job()).unwrap();
+    result.created(&job(), false).unwrap();
     insta::assert_snapshot!("while_it_runs", read());
     tokio::time::advance(Duration::from_secs(9)).await;
     let verdict = Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(7));
@@ -188,12 +190,12 @@ fn the_schema_is_closed() {
 
 #[test]
 fn without_a_path_nothing_is_written() {
-    begin(None).created(&JobView::default()).unwrap();
+    begin(None).created(&JobView::default(), false).unwrap();
 }
 
 #[test]
 fn what_takes_one_document_gets_the_last() {
     let result = begin(Some("/dev/full".into()));
-    result.created(&job()).unwrap();
+    result.created(&job(), false).unwrap();
     assert!(result.refused(&Verdict::new(Outcome::Refused, "", "")).is_err());
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{failure, ledger};
+use super::{adoption, failure, ledger};
 use crate::{
     core::{
         diagnosis::{Cure, Diagnosis},
@@ -104,8 +104,8 @@ pub(super) fn of(notice: &Notice) -> String {
             format!("job/{job} is being deleted by somebody; waiting for its pods to end")
         }
         Notice::Attached { job } => format!("following job/{job}"),
-        Notice::PodsUnseen(1) => "1 pod of the Job came and went unseen; its log is not shown".to_owned(),
-        Notice::PodsUnseen(n) => format!("{n} pods of the Job came and went unseen; their logs are not shown"),
+        Notice::Adoption(notice) => adoption::of(notice),
+        Notice::PodsUnseen(count) => unseen(*count),
         Notice::StdoutFailed(why) => {
             format!("stdout cannot be written: {why}; the rest of the logs was thrown away")
         }
@@ -113,6 +113,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
+        Notice::NothingToDelete(what) => format!("{what}: nothing to delete"),
         Notice::DeleteFailed { job, namespace, why } => not_deleted(job, namespace, why),
         Notice::Kept {
             job,
@@ -131,6 +132,13 @@ pub(super) fn of(notice: &Notice) -> String {
         } => kept(job, namespace, *pods, *ttl_seconds),
         Notice::Failure(report) => failure::of(report),
         Notice::Verdict(verdict) => self::verdict(verdict),
+    }
+}
+
+fn unseen(pods: i32) -> String {
+    match pods {
+        1 => "1 pod of the Job came and went unseen; its log is not shown".to_owned(),
+        n => format!("{n} pods of the Job came and went unseen; their logs are not shown"),
     }
 }
 
@@ -250,7 +258,8 @@ fn verdict(verdict: &Verdict) -> String {
         | Outcome::Infrastructure
         | Outcome::Deleted
         | Outcome::Unknown
-        | Outcome::Interrupted(_) => format!("{} (exit code {code})", verdict.message),
+        | Outcome::Interrupted(_)
+        | Outcome::Detached(_) => format!("{} (exit code {code})", verdict.message),
     };
     with_hint(line, verdict.hint.as_deref())
 }

@@ -7,6 +7,7 @@ use crate::core::{
     diagnosis::Category,
     event::EventView,
     failure::{Failure, Status},
+    notice::AdoptionNotice,
     outcome::Signal,
     record::{FailedAttempt, FailureReport},
 };
@@ -62,6 +63,36 @@ pub(crate) fn notices() -> Vec<Notice> {
             left: Duration::from_secs(29),
         },
         Notice::Created { job: job() },
+        Notice::Adoption(AdoptionNotice::Adopted {
+            job: job(),
+            finished: false,
+            difference: None,
+            others: Vec::new(),
+        }),
+        Notice::Adoption(AdoptionNotice::Adopted {
+            job: job(),
+            finished: true,
+            difference: Some("args of container main".into()),
+            others: vec!["etl-y".into(), "etl-z".into()],
+        }),
+        Notice::Adoption(AdoptionNotice::LookDenied(lost())),
+        Notice::Adoption(AdoptionNotice::Unmarkable {
+            jobs: vec![job()],
+            run_id: "nightly".into(),
+        }),
+        Notice::Adoption(AdoptionNotice::StillEnding {
+            pods: vec![pod()],
+            left: Duration::from_secs(60),
+        }),
+        Notice::Adoption(AdoptionNotice::Replacing { job: job() }),
+        Notice::Adoption(AdoptionNotice::NotMarked {
+            job: job(),
+            why: "jobs.batch \"etl-x\" is forbidden (HTTP 403)".into(),
+        }),
+        Notice::Adoption(AdoptionNotice::EarlierEnded(
+            Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(3)),
+        )),
+        Notice::NothingToDelete("there is no job/etl-x in namespace team".into()),
         stalled(Category::Unschedulable, Cure::Time, true),
         stalled(Category::ImagePull, Cure::Time, false),
         stalled(Category::Queued, Cure::Patience, true),

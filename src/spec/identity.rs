@@ -4,15 +4,13 @@
 use sha2::{Digest, Sha256};
 
 use super::Refusal;
+use crate::core::naming::JobName;
 
 /// The label that holds the run id (or its short form) on the Job and its pods.
 pub const RUN_ID_LABEL: &str = crate::core::job::RUN_ID;
 /// The label by which Kubernetes tools tell who manages an object.
 pub const MANAGED_BY_LABEL: &str = "app.kubernetes.io/managed-by";
 
-/// Job names are at most this long: pod names and completion indexes need the rest of the 63
-/// characters of a DNS label.
-const MAX_JOB_NAME: usize = 52;
 const MAX_LABEL: usize = 63;
 const SUFFIX: usize = 8;
 /// Kubernetes' own choice for generated names: no vowels, nothing that looks like another
@@ -77,24 +75,26 @@ impl RunId {
         }
     }
 
-    /// The name of the Job: the base, cut to leave room, and a hash of the id.
+    /// The names of its Jobs: the base, cut to leave room, and a hash of the id.
     #[must_use]
-    pub fn job_name(&self, base: &str) -> String {
-        let room = MAX_JOB_NAME - 1 - SUFFIX;
-        let cut: String = base.chars().take(room).collect();
-        let cut = cut.trim_end_matches(|c: char| !c.is_ascii_alphanumeric());
-        format!("{cut}-{}", self.hash(SUFFIX))
+    pub fn names(&self, base: &str) -> JobName {
+        JobName::hashed(base, self.hash(SUFFIX))
     }
 
     fn hash(&self, len: usize) -> String {
-        let digest = Sha256::digest(self.0.as_bytes());
-        digest
-            .iter()
-            .take(len)
-            .filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()))
-            .map(|b| char::from(*b))
-            .collect()
+        hash(&self.0, len)
     }
+}
+
+/// So many characters that a name may have, the same for the same text on any machine.
+pub(super) fn hash(text: &str, len: usize) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .take(len)
+        .filter_map(|b| ALPHABET.get(usize::from(*b) % ALPHABET.len()))
+        .map(|b| char::from(*b))
+        .collect()
 }
 
 fn is_label_value(text: &str) -> bool {
@@ -115,8 +115,8 @@ mod tests {
         fn labels_and_names_are_valid_whatever_the_id(id in "\\PC{1,200}", base in "[a-z0-9]([-a-z0-9]{0,70}[a-z0-9])?") {
             if let Ok(id) = RunId::given(&id) {
                 prop_assert!(is_label_value(&id.label()), "{}", id.label());
-                let name = id.job_name(&base);
-                prop_assert!(name.len() <= MAX_JOB_NAME);
+                let name = id.names(&base).of(1);
+                prop_assert!(name.len() <= crate::core::naming::MAX_JOB_NAME);
                 prop_assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
                 prop_assert!(!name.contains("--") || base.contains("--"));
             }
@@ -126,7 +126,7 @@ mod tests {
     #[test]
     fn the_same_id_gives_the_same_names_for_ever() {
         let id = RunId::given("nightly/2026-11-23/etl").unwrap();
-        insta::assert_snapshot!(id.job_name("etl"), @"etl-hpc6z2z4");
+        insta::assert_snapshot!(id.names("etl").of(1), @"etl-hpc6z2z4");
         insta::assert_snapshot!(id.label(), @"nightly-2026-11-23-etl-hpc6z2z4wj");
         assert_eq!(RunId::given("build-42").unwrap().label(), "build-42");
         assert_eq!(RunId::random([7; 16]).label(), "07070707070707070707070707070707");

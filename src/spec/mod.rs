@@ -1,10 +1,17 @@
 //! From what the user wrote to the Job that is sent. Pure: bytes and flags in, a JSON value out; no
 //! field is lost on the way, because nothing is parsed into typed structs.
 
+pub mod bundle;
+pub mod companions;
 pub mod identity;
 pub mod image;
-pub mod load;
+pub mod likeness;
+mod mentions;
+pub mod order;
 pub mod prepare;
+pub mod read;
+mod references;
+pub mod scope;
 pub mod xcom;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.

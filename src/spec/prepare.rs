@@ -6,6 +6,7 @@ use super::{
     Refusal,
     identity::{MANAGED_BY_LABEL, RUN_ID_LABEL, RunId},
 };
+use crate::core::naming::JobName;
 
 /// Three days, in seconds: a Job without a TTL of its own does not stay for ever.
 const DEFAULT_TTL: i64 = 3 * 24 * 3600;
@@ -23,10 +24,28 @@ pub struct Overlay<'a> {
     pub namespace: Option<&'a str>,
     /// The namespace of the context, or `default`.
     pub context_namespace: &'a str,
+    /// `--ttl`.
+    pub ttl: Ttl,
+    /// `--deadline`, in seconds.
+    pub deadline: Option<u64>,
     /// `--image-pull-policy`, for every container.
     pub pull_policy: Option<&'a str>,
     /// Who the run is.
     pub run_id: &'a RunId,
+}
+
+/// What becomes of the Job's time to live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Ttl {
+    /// Three days where it has none, and no less than five minutes.
+    #[default]
+    Default,
+    /// The manifest's, whatever it is.
+    AsIs,
+    /// None: it stays until somebody deletes it.
+    None,
+    /// So many seconds, as given.
+    Seconds(u64),
 }
 
 /// A Job ready to be sent.
@@ -34,8 +53,10 @@ pub struct Overlay<'a> {
 pub struct Prepared {
     /// The whole object.
     pub job: Value,
-    /// Its name.
+    /// Its name, in the first generation.
     pub name: String,
+    /// The names of all generations.
+    pub names: JobName,
     /// Its namespace.
     pub namespace: String,
     /// Names of its containers, init containers first.
@@ -52,7 +73,8 @@ pub struct Prepared {
 /// No name to be had, another namespace than asked for, or a structure that no Job has.
 pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusal> {
     let namespace = namespace(&job, overlay)?;
-    let name = name(&job, overlay)?;
+    let names = names(&job, overlay)?;
+    let name = names.of(1);
     let mut adjusted = Vec::new();
     let labels = [
         (RUN_ID_LABEL, overlay.run_id.label()),
@@ -68,7 +90,10 @@ pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusa
     insert_all(metadata, "annotations", "metadata.annotations", &whole_id)?;
 
     let spec = object(&mut job, "spec", "spec")?;
-    adjusted.extend(time_to_live(spec));
+    adjusted.extend(time_to_live(spec, overlay.ttl));
+    if let Some(seconds) = overlay.deadline {
+        spec.insert("activeDeadlineSeconds".into(), json!(seconds));
+    }
     let parallelism = spec.get("parallelism").and_then(Value::as_i64).unwrap_or(1);
     let template = child(spec, "template", "spec.template")?;
     let metadata = child(template, "metadata", "spec.template.metadata")?;
@@ -79,6 +104,7 @@ pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusa
     Ok(Prepared {
         job,
         name,
+        names,
         namespace,
         prefixed: parallelism > 1 || containers.len() > 1,
         containers,
@@ -98,13 +124,13 @@ fn namespace(job: &Value, overlay: &Overlay<'_>) -> Result<String, Refusal> {
     }
 }
 
-fn name(job: &Value, overlay: &Overlay<'_>) -> Result<String, Refusal> {
+fn names(job: &Value, overlay: &Overlay<'_>) -> Result<JobName, Refusal> {
     let text = |pointer: &str| job.pointer(pointer).and_then(Value::as_str).filter(|s| !s.is_empty());
     let given = overlay.name.or_else(|| text("/metadata/name"));
     let generated = text("/metadata/generateName").map(|n| n.trim_end_matches('-'));
     match (given, generated, overlay.exact_name) {
-        (Some(name), _, true) => Ok(name.to_owned()),
-        (Some(base), _, false) | (None, Some(base), false) => Ok(overlay.run_id.job_name(base)),
+        (Some(name), _, true) => Ok(JobName::exact(name)),
+        (Some(base), _, false) | (None, Some(base), false) => Ok(overlay.run_id.names(base)),
         (None, Some(_), true) => Err(Refusal::new(
             "--exact-name wants a name, and the manifest has only a generateName",
             "give metadata.name or --name",
@@ -116,8 +142,19 @@ fn name(job: &Value, overlay: &Overlay<'_>) -> Result<String, Refusal> {
     }
 }
 
-fn time_to_live(spec: &mut Map<String, Value>) -> Option<String> {
+fn time_to_live(spec: &mut Map<String, Value>, wanted: Ttl) -> Option<String> {
     const FIELD: &str = "ttlSecondsAfterFinished";
+    match wanted {
+        Ttl::AsIs => return None,
+        Ttl::None => {
+            spec.remove(FIELD);
+            return None;
+        }
+        Ttl::Seconds(seconds) => {
+            spec.insert(FIELD.into(), json!(seconds));
+        }
+        Ttl::Default => {}
+    }
     match spec.get(FIELD).map(Value::as_i64) {
         None => {
             spec.insert(FIELD.into(), json!(DEFAULT_TTL));
@@ -126,7 +163,8 @@ fn time_to_live(spec: &mut Map<String, Value>) -> Option<String> {
         Some(Some(ttl)) if (0..MIN_TTL).contains(&ttl) => {
             spec.insert(FIELD.into(), json!(MIN_TTL));
             Some(format!(
-                "{FIELD} raised from {ttl} to {MIN_TTL}: the cluster would delete the pods before their logs are read"
+                "{FIELD} raised from {ttl} to {MIN_TTL}: the cluster would delete the pods before their logs are \
+                 read (--ttl as-is leaves the manifest's)"
             ))
         }
         // Any other value, right or wrong, is the API server's to judge.
@@ -199,6 +237,8 @@ mod tests {
             exact_name: false,
             namespace: None,
             context_namespace: "team",
+            ttl: Ttl::Default,
+            deadline: None,
             pull_policy: None,
             run_id,
         }
@@ -237,7 +277,7 @@ mod tests {
             prepare(job, &overlay).map(|p| p.name).map_err(|r| r.message)
         };
         let plain = |_: &mut Overlay<'_>| {};
-        let suffix = id.job_name("x").split_off(2);
+        let suffix = id.names("x").of(1).split_off(2);
         assert_eq!(with(&plain, json!({"name": "etl"})), Ok(format!("etl-{suffix}")));
         assert_eq!(
             with(&plain, json!({"generateName": "etl-"})),

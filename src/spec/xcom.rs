@@ -42,7 +42,10 @@ pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<
 /// The name of the container that hands on: `main`, or else the first.
 #[must_use]
 pub fn speaker(job: &Value, main: Option<&str>) -> String {
-    let first = || job.pointer("/spec/template/spec/containers/0/name").and_then(Value::as_str);
+    let first = || {
+        job.pointer("/spec/template/spec/containers/0/name")
+            .and_then(Value::as_str)
+    };
     main.or_else(first).unwrap_or_default().to_owned()
 }
 
@@ -76,7 +79,11 @@ fn push(object: &mut Map<String, Value>, member: &str, item: Value) {
 }
 
 fn add(pod: &mut Map<String, Value>, sidecar: Value) -> Result<(), Refusal> {
-    for (member, what) in [("containers", "container"), ("initContainers", "container"), ("volumes", "volume")] {
+    for (member, what) in [
+        ("containers", "container"),
+        ("initContainers", "container"),
+        ("volumes", "volume"),
+    ] {
         if list(pod.get(member), "name").contains(&SIDECAR) {
             return Err(Refusal::new(
                 format!("--xcom sidecar: the Job has a {what} named {SIDECAR} of its own"),
@@ -108,7 +115,10 @@ fn sidecar(main: &Map<String, Value>, image: Option<&str>) -> Value {
     if let Some(made) = sidecar.as_object_mut() {
         // An image of its own is pulled as Kubernetes pulls by default.
         let pull = main.get("imagePullPolicy").filter(|_| image.is_none());
-        for (member, value) in [("securityContext", main.get("securityContext")), ("imagePullPolicy", pull)] {
+        for (member, value) in [
+            ("securityContext", main.get("securityContext")),
+            ("imagePullPolicy", pull),
+        ] {
             if let Some(value) = value {
                 made.insert(member.into(), value.clone());
             }
@@ -124,7 +134,10 @@ fn sidecar(main: &Map<String, Value>, image: Option<&str>) -> Value {
 
 /// A namespace whose quota wants limits of the main container wants them of every one.
 fn limits(main: &Map<String, Value>) -> Map<String, Value> {
-    let given = main.get("resources").and_then(|r| r.get("limits")).and_then(Value::as_object);
+    let given = main
+        .get("resources")
+        .and_then(|r| r.get("limits"))
+        .and_then(Value::as_object);
     [("cpu", "100m"), ("memory", "64Mi")]
         .into_iter()
         .filter(|(name, _)| given.is_some_and(|limits| limits.contains_key(*name)))
@@ -169,7 +182,7 @@ mod tests {
             }],
         }));
         apply(&mut made, None, Source::Sidecar, None).unwrap();
-        insta::assert_json_snapshot!(pod(&made), @r#"
+        insta::assert_snapshot!(serde_json::to_string_pretty(pod(&made)).unwrap(), @r#"
         {
           "containers": [
             {
@@ -245,7 +258,10 @@ mod tests {
         let mut made = job(&json!({"containers": [{"name": "m", "image": "i", "imagePullPolicy": "Never"}]}));
         apply(&mut made, None, Source::Sidecar, Some("alpine:3")).unwrap();
         let sidecar = &pod(&made)["initContainers"][0];
-        assert_eq!((&sidecar["image"], sidecar.get("imagePullPolicy")), (&json!("alpine:3"), None));
+        assert_eq!(
+            (&sidecar["image"], sidecar.get("imagePullPolicy")),
+            (&json!("alpine:3"), None)
+        );
     }
 
     #[test]
@@ -274,7 +290,11 @@ mod tests {
 
     #[test]
     fn what_is_no_job_is_left_to_whoever_judges_that() {
-        for mut odd in [json!({}), job(&json!({"containers": []})), job(&json!({"containers": 5}))] {
+        for mut odd in [
+            json!({}),
+            job(&json!({"containers": []})),
+            job(&json!({"containers": 5})),
+        ] {
             let before = odd.clone();
             apply(&mut odd, Some("x"), Source::Sidecar, None).unwrap();
             assert_eq!(odd, before);

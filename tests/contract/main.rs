@@ -24,3 +24,4 @@ mod slow_stdout;
 mod status;
 #[path = "../support/mod.rs"]
 mod support;
+mod xcom;

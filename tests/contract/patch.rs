@@ -67,7 +67,7 @@ fn a_suspended_job_makes_pods_when_it_is_resumed_and_gives_them_up_when_it_is_su
     let made = make(&ns, "jobs", &suspended("sleep 100"));
     let job = expect_suspension(&ns, "True JobSuspended Job suspended");
     assert!(job["status"]["startTime"].is_null(), "{}", job["status"]);
-    assert_eq!(ns.names("pods"), [String::new(); 0]);
+    assert_eq!(ns.names("pods"), Vec::<String>::new());
 
     let meta = &made["metadata"];
     let resume = json!({"metadata": {"uid": meta["uid"], "labels": {"a": "b"}}, "spec": {"suspend": false}});
@@ -162,7 +162,7 @@ fn patches_are_refused_in_the_real_servers_words() {
     let answer = patch(&ns, &template(json!({"image": "other"})));
     let (code, status) = answer.expect_err("another image");
     let cause = &status["details"]["causes"][0];
-    all += &format!("another image: {code} {} {}\n", cause["field"], cause["reason"]);
+    all = format!("{all}another image: {code} {} {}\n", cause["field"], cause["reason"]);
     let strict = format!("{}?fieldValidation=Strict", ns.path("jobs/test"));
     let unknown = BACKEND.request(&Method::PATCH, &strict, &json!({"spec": {"suspended": false}}));
     all += &told("an unknown field", &unknown, &known);
@@ -313,7 +313,7 @@ fn jobs_are_found_by_their_labels() {
     }
     let found = |selector: &str| ns.names(&format!("jobs?labelSelector={selector}"));
     assert_eq!(found("kjo.dev%2Frun-id%3D1"), ["a", "c"]);
-    assert_eq!(found("kjo.dev%2Frun-id%3D1,kjo.dev%2Fdelivered"), [String::new(); 0]);
+    assert_eq!(found("kjo.dev%2Frun-id%3D1,kjo.dev%2Fdelivered"), Vec::<String>::new());
     assert_eq!(
         found("kjo.dev%2Frun-id%20in%20(1,2),!kjo.dev%2Fdelivered"),
         ["a", "b", "c"]

@@ -79,7 +79,9 @@ fn a_server_that_is_not_trusted() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("kubeconfig");
     let text = std::fs::read_to_string(BACKEND.kubeconfig()).expect("a kubeconfig");
-    let mut config: Value = serde_saphyr::from_str(&text).expect("YAML");
+    let mut config: Value = kjo::spec::read::value("kubeconfig", &text)
+        .expect("YAML")
+        .expect("a value");
     for cluster in config["clusters"].as_array_mut().expect("clusters") {
         let cluster = cluster["cluster"].as_object_mut().expect("a cluster");
         cluster.retain(|field, _| !field.starts_with("certificate-authority"));

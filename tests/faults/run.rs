@@ -9,13 +9,14 @@ use std::{
 use kjo::{
     cluster::Cluster,
     core::{
+        adoption::{Adopt, AdoptFailed},
         backoff::Jitter,
         exit,
         log::{
             choice::{Choice, Declared, Prefix},
             follow::Start,
         },
-        machine::{DeletePolicy, LogPlan, Plan, Task},
+        machine::{DeletePolicy, Deleted, Identity, LogPlan, OnInterrupt, Plan, Task},
     },
     driver::{self, Shell},
     plane::{Output, Piece, Written},
@@ -36,7 +37,8 @@ use kjo::{
     },
     spec::{
         identity::RunId,
-        prepare::{Overlay, prepare},
+        order::Order,
+        prepare::{Overlay, Ttl, prepare},
     },
 };
 use serde_json::{Value, json};
@@ -415,6 +417,8 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         exact_name: false,
         namespace: None,
         context_namespace: "default",
+        ttl: Ttl::Default,
+        deadline: None,
         pull_policy: None,
         run_id: &run_id,
     };
@@ -422,7 +426,15 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
     let plan = Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
-        run_id: run_id.as_str().to_owned(),
+        identity: Identity {
+            run_id: run_id.as_str().to_owned(),
+            names: prepared.names.clone(),
+            first: 1,
+            look: scenario.seed.is_multiple_of(2),
+            adopt: Adopt::Exact,
+            adopt_failed: AdoptFailed::Report,
+            replace: false,
+        },
         task: Task::Run,
         logs: LogPlan {
             choice: Choice::default(),
@@ -433,6 +445,9 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
         },
         fail_on_log_gap: false,
         delete: DeletePolicy::Always,
+        deleted: Deleted::Accepted,
+        on_interrupt: OnInterrupt::Delete,
+        on_orphaned: OnInterrupt::Delete,
         timeout: None,
         connect_timeout: Duration::from_secs(3600),
         // What passes changes nothing, however long it takes.
@@ -459,17 +474,19 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
     let began = jiff::Timestamp::from_second(BEGAN).expect("a time");
     let mut result = ResultFile::begin(None, Clock::set(began)).expect("no file");
     result.about(&plan.namespace, Some(run_id.as_str()));
-    let (_signals, signals) = mpsc::unbounded_channel();
+    let order = Order::new(prepared.job, prepared.names, run_id.clone());
+    let (_signals, mut signals) = mpsc::unbounded_channel();
     let shell = Shell {
+        ears: kjo::plane::Ears::default(),
         cluster: cluster.clone(),
-        job: prepared.job,
-        name: prepared.name,
+        order: Some(&order),
+        run_id: Some(order.run_id()),
         timestamps: false,
         output,
         reporter: &reporter,
         result: &result,
     };
-    let ended = driver::drive(plan, shell, signals, Instant::now()).await;
+    let ended = driver::drive(plan, shell, &mut signals, Instant::now()).await;
     crate::schema::expect_valid(&result.of_ended(&ended, cluster.traffic()));
     (
         exit::code(&ended.verdict),

@@ -1,8 +1,8 @@
-//! A Job that exists is looked for by its name, to be followed from where it stands.
+//! A Job that exists is looked for by its name or its run id, to be followed from where it stands.
 
 use std::time::Duration;
 
-use super::{Action, Cleanup, Input, Machine, Plan, Stage, following::Following};
+use super::{Action, Cleanup, Input, Machine, Plan, Stage};
 use crate::core::{
     backoff::Jitter,
     failure::Failure,
@@ -31,15 +31,28 @@ impl Machine {
     pub(super) fn attaching(&mut self, input: Input, now: Duration) -> Vec<Action> {
         let Plan { job, namespace, .. } = &self.plan;
         match input {
+            Input::Found(Ok(found)) => match seek::newest(found.into_iter().map(|f| f.job).collect()) {
+                Some(job) => self.attached(job, now),
+                None => {
+                    let verdict = seek::absent_id(&self.plan.identity.run_id, namespace);
+                    self.not_attached(verdict)
+                }
+            },
             Input::Read(Ok(Some(job))) => self.attached(job, now),
             Input::Read(Ok(None)) => self.not_attached(seek::absent(job, namespace)),
-            Input::Read(Err(failure)) if failure.may_heal() => self.read_again(failure, now),
-            Input::Read(Err(failure)) => {
-                self.not_attached(seek::unreadable(&format!("job/{job}"), namespace, &failure))
+            Input::Read(Err(failure)) | Input::Found(Err(failure)) if failure.may_heal() => {
+                self.read_again(failure, now)
+            }
+            Input::Read(Err(failure)) | Input::Found(Err(failure)) => {
+                let verdict = seek::unreadable(&self.sought(), namespace, &failure);
+                self.not_attached(verdict)
             }
             Input::Due => self.attaching_due(now),
             // Nothing else was asked for yet.
             Input::Warning(_)
+            | Input::MayMark(_)
+            | Input::FoundPods(_)
+            | Input::Marked(_)
             | Input::Created(_)
             | Input::Job(_)
             | Input::Pods(_)
@@ -62,22 +75,9 @@ impl Machine {
         ) {
             return self.not_attached(Verdict::new(Outcome::Refused, "MainContainer", message).with_hint(Some(hint)));
         }
-        let mut actions = vec![
-            Action::Record(Box::new(job.clone())),
-            Action::Say(Notice::Attached { job: job.name.clone() }),
-            Action::WatchJob {
-                version: job.resource_version.clone(),
-            },
-            Action::WatchPods {
-                job_uid: job.uid.clone(),
-            },
-        ];
-        actions.extend(self.pods.logs.of_job(&job));
-        self.job = Some(job.clone());
-        self.stage = Stage::Following(Box::new(Following::new(now)));
-        // It may have finished long ago, and a watch tells only what is new.
-        actions.extend(self.job_is(job, now));
-        actions
+        self.plan.job.clone_from(&job.name);
+        let notice = Notice::Attached { job: job.name.clone() };
+        self.take_up(job, notice, now)
     }
 
     fn read_again(&mut self, failure: Failure, now: Duration) -> Vec<Action> {
@@ -88,14 +88,24 @@ impl Machine {
     }
 
     fn attaching_due(&mut self, now: Duration) -> Vec<Action> {
+        let sought = self.sought();
         let Stage::Attaching(Attaching(seek)) = &mut self.stage else {
             return Vec::new();
         };
         if seek.again(now) {
-            return vec![Action::ReadJob];
+            let by_name = !self.plan.job.is_empty();
+            return vec![if by_name { Action::ReadJob } else { Action::FindJobs }];
         }
-        let verdict = seek.over(&format!("job/{}", self.plan.job));
+        let verdict = seek.over(&sought);
         self.not_attached(verdict)
+    }
+
+    /// What is looked for.
+    fn sought(&self) -> String {
+        match &self.plan {
+            Plan { job, .. } if !job.is_empty() => format!("job/{job}"),
+            plan => format!("the Jobs of run id {}", plan.identity.run_id),
+        }
     }
 
     fn not_attached(&mut self, verdict: Verdict) -> Vec<Action> {

@@ -95,7 +95,7 @@ impl Machine {
                     .and_then(|job| verdict::announced(job, &evidence, main))
                     .map(|verdict| self.stuck(verdict)),
             },
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
+            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
         };
         let mut verdict = verdict.unwrap_or_else(|| {
             Verdict::new(
@@ -162,9 +162,7 @@ impl Machine {
             // Whoever attached knows the Job, and has not made it.
             Cleanup::Kept if self.plan.task == Task::Attach && !verdict.job_unfinished => None,
             // Said when the signal came.
-            Cleanup::Kept if self.plan.task == Task::Attach && matches!(verdict.outcome, Outcome::Interrupted(_)) => {
-                None
-            }
+            Cleanup::Kept if self.plan.task == Task::Attach && matches!(verdict.outcome, Outcome::Detached(_)) => None,
             Cleanup::Kept => Some(Notice::Kept {
                 job,
                 namespace,

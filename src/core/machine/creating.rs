@@ -4,15 +4,16 @@
 use std::time::Duration;
 
 use super::{
-    Action, Cleanup, Input, Machine, Plan, Stage,
-    following::{Following, out_of_time},
-    interrupted,
+    Action, Cleanup, Deletion, Input, Machine, Plan, Stage,
+    following::out_of_time,
+    io::{OnInterrupt, Propagation},
+    looking::say,
 };
 use crate::core::{
     backoff::{Backoff, Jitter},
     failure::{AfterCreate, Failure},
     job::JobView,
-    notice::Notice,
+    notice::{AdoptionNotice, Notice},
     outcome::{Outcome, Signal, Verdict},
 };
 
@@ -21,15 +22,27 @@ const IN_FLIGHT: Duration = Duration::from_secs(11);
 
 #[derive(Debug)]
 pub(super) struct Creating {
+    generation: u32,
     until: Duration,
     backoff: Backoff,
     /// A request that waits for its time.
     next: Option<(Duration, Request)>,
     doubt: Doubt,
+    conflict: Conflict,
     /// The time is over, and one last look is taken.
     last_look: bool,
     told: bool,
     last: Option<Failure>,
+}
+
+/// Whether the name was found taken by a Job that is none of this run's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Conflict {
+    None,
+    /// It is, and is asked who has it.
+    Taken,
+    /// The Job that had it is being deleted.
+    Replaced,
 }
 
 /// Whether a create request may have taken effect without our knowing.
@@ -49,18 +62,11 @@ enum Request {
     Read,
 }
 
-impl Request {
-    fn action(self) -> Action {
-        match self {
-            Self::Create => Action::Create,
-            Self::Read => Action::ReadJob,
-        }
-    }
-}
-
 impl Creating {
-    pub(super) fn new(plan: &Plan, now: Duration, jitter: Jitter) -> Self {
+    pub(super) fn new(plan: &Plan, generation: u32, now: Duration, jitter: Jitter) -> Self {
         Self {
+            generation,
+            conflict: Conflict::None,
             until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
             next: None,
@@ -68,6 +74,23 @@ impl Creating {
             last_look: false,
             told: false,
             last: None,
+        }
+    }
+
+    /// The name is known to be taken, or not.
+    pub(super) fn conflicting(mut self, taken: bool) -> Self {
+        if taken {
+            self.conflict = Conflict::Taken;
+        }
+        self
+    }
+
+    fn action(&self, request: Request) -> Action {
+        match request {
+            Request::Create => Action::Create {
+                generation: self.generation,
+            },
+            Request::Read => Action::ReadJob,
         }
     }
 
@@ -105,12 +128,12 @@ impl Machine {
                     self.uncertain();
                     self.later(Request::Read, failure, now)
                 }
-                AfterCreate::Exists => self.exists(&failure),
+                AfterCreate::Exists => self.exists(now),
                 AfterCreate::NotNow => self.not_created(Outcome::StartFailed, &failure),
                 AfterCreate::Never => self.not_created(Outcome::Refused, &failure),
             },
-            Input::Read(Ok(Some(job))) if job.run_id.as_deref() == Some(&self.plan.run_id) => self.made(job, now),
-            Input::Read(Ok(Some(job))) => self.taken(job.run_id.as_deref()),
+            Input::Read(Ok(Some(job))) if self.is_of_this_run(&job) => self.made(job, now),
+            Input::Read(Ok(Some(job))) => self.taken(&job, now),
             Input::Read(Ok(None)) => {
                 // It did not take effect, so it may be sent again.
                 let Stage::Creating(creating) = &mut self.stage else {
@@ -121,13 +144,21 @@ impl Machine {
                 } else {
                     Doubt::Once
                 };
+                if let Conflict::Taken = creating.conflict {
+                    creating.conflict = Conflict::None;
+                }
+                let create = creating.action(Request::Create);
                 match self.stopped {
-                    Some((signal, _)) => self.finish(interrupted(signal), Cleanup::Nothing),
+                    Some((signal, _)) => {
+                        let verdict = self.stopped_by(signal);
+                        self.finish(verdict, Cleanup::Nothing)
+                    }
                     None if creating.last_look => self.give_up_creating(false),
-                    None => vec![Action::Create],
+                    None => vec![create],
                 }
             }
             Input::Read(Err(failure)) => self.later(Request::Read, failure, now),
+            Input::Deleted(answer) => self.replaced(answer, now),
             Input::Due => self.creating_due(now),
             // Nothing is watched yet.
             Input::Warning(_)
@@ -135,9 +166,10 @@ impl Machine {
             | Input::Pods(_)
             | Input::Listed(_)
             | Input::Log(..)
-            | Input::Deleted(_)
             | Input::Events(_)
             | Input::Flushed(_) => Vec::new(),
+            // Late answers to requests of other stages.
+            Input::Found(_) | Input::MayMark(_) | Input::FoundPods(_) | Input::Marked(_) => Vec::new(),
             Input::Signal(_) => Vec::new(),
         }
     }
@@ -149,31 +181,15 @@ impl Machine {
     }
 
     fn made(&mut self, job: JobView, now: Duration) -> Vec<Action> {
-        let mut actions = vec![
-            Action::Record(Box::new(job.clone())),
-            Action::Say(Notice::Created { job: job.name.clone() }),
-        ];
-        let watches = [
-            Action::WatchJob {
-                version: job.resource_version.clone(),
-            },
-            Action::WatchPods {
-                job_uid: job.uid.clone(),
-            },
-        ];
-        actions.extend(self.pods.logs.of_job(&job));
-        self.job = Some(job.clone());
-        self.stage = Stage::Following(Box::new(Following::new(now)));
-        if let Some((signal, _)) = self.stopped {
-            // The delete goes first; watching tells when the pods have ended.
-            actions.extend(self.conclude(interrupted(signal), now));
-            actions.extend(watches);
-        } else {
-            actions.extend(watches);
-            // After a lost answer it may have finished by now, and a watch tells only what is new.
-            actions.extend(self.job_is(job, now));
-        }
-        actions
+        let notice = Notice::Created { job: job.name.clone() };
+        self.take_up(job, notice, now)
+    }
+
+    /// It was made by a request of this run, or by another kjo with this run id at the same time. Without
+    /// such a request only a list can tell whether it may be adopted.
+    fn is_of_this_run(&self, job: &JobView) -> bool {
+        let asked = matches!(&self.stage, Stage::Creating(creating) if creating.doubt != Doubt::Never);
+        asked && !job.delivered && job.run_id.as_deref() == Some(&self.plan.identity.run_id)
     }
 
     /// Keeps a request for later, unless the time for creating is over.
@@ -185,7 +201,8 @@ impl Machine {
         if let Some((signal, _)) = stopped
             && creating.doubt != Doubt::Now
         {
-            return self.finish(interrupted(signal), Cleanup::Nothing);
+            let verdict = self.stopped_by(signal);
+            return self.finish(verdict, Cleanup::Nothing);
         }
         let pause = creating.backoff.next(failure.retry_after());
         creating.next = Some((now + pause, request));
@@ -221,7 +238,7 @@ impl Machine {
         match creating.next {
             Some((at, request)) if now >= at => {
                 creating.next = None;
-                vec![request.action()]
+                vec![creating.action(request)]
             }
             Some(_) | None => Vec::new(),
         }
@@ -230,7 +247,14 @@ impl Machine {
     /// Before anything was sent the run is simply over; a create that is under way is waited for, so
     /// that what it makes can be deleted.
     pub(super) fn stop_creating(&mut self, signal: Signal) -> Vec<Action> {
-        let verdict = interrupted(signal);
+        let verdict = self.stopped_by(signal);
+        let stopping = match self.on(signal) {
+            OnInterrupt::Delete => Notice::Stopping(signal),
+            OnInterrupt::Detach => Notice::Leaving {
+                signal,
+                job: self.plan.job.clone(),
+            },
+        };
         let Stage::Creating(creating) = &mut self.stage else {
             return Vec::new();
         };
@@ -238,9 +262,9 @@ impl Machine {
             Some((_, Request::Create)) if creating.doubt != Doubt::Now => self.finish(verdict, Cleanup::Nothing),
             Some((_, request)) => {
                 creating.next = None;
-                vec![Action::Say(Notice::Stopping(signal)), request.action()]
+                vec![Action::Say(stopping), creating.action(request)]
             }
-            None => vec![Action::Say(Notice::Stopping(signal))],
+            None => vec![Action::Say(stopping)],
         }
     }
 
@@ -260,7 +284,7 @@ impl Machine {
             self.plan.namespace
         );
         if let Some((signal, _)) = self.stopped {
-            let verdict = interrupted(signal);
+            let verdict = self.stopped_by(signal);
             if !uncertain {
                 return self.finish(verdict, Cleanup::Nothing);
             }
@@ -303,37 +327,98 @@ impl Machine {
         self.finish(verdict, Cleanup::Nothing)
     }
 
-    /// 409: after a create that may have worked it is most likely ours, so it is read; otherwise the
-    /// name is somebody else's.
-    fn exists(&mut self, failure: &Failure) -> Vec<Action> {
-        match &self.stage {
-            Stage::Creating(creating) if creating.doubt != Doubt::Never => vec![Action::ReadJob],
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
-                let mut verdict = Verdict::new(
-                    Outcome::Refused,
-                    "AlreadyExists",
-                    format!("job/{} could not be created: {failure}", self.plan.job),
-                );
-                verdict.hint = Some(format!(
-                    "delete it with 'kubectl delete job {} -n {}', or choose another --name or --run-id",
-                    self.plan.job, self.plan.namespace
-                ));
-                self.finish(verdict, Cleanup::Nothing)
+    /// 409: after a create that may have worked it is most likely ours, so it is read. Otherwise another kjo
+    /// with this run id may have made it just now, or the name is somebody else's.
+    fn exists(&mut self, now: Duration) -> Vec<Action> {
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        if creating.doubt == Doubt::Never && creating.conflict == Conflict::None {
+            if self.plan.identity.look {
+                let name = self.plan.job.clone();
+                return self.look(Some(name), now);
             }
+            creating.conflict = Conflict::Taken;
         }
+        vec![Action::ReadJob]
     }
 
-    fn taken(&mut self, owner: Option<&str>) -> Vec<Action> {
-        let owner = owner.map_or_else(|| "no run id".to_owned(), |id| format!("run id {id}"));
+    /// The name belongs to another Job.
+    fn taken(&mut self, owner: &JobView, now: Duration) -> Vec<Action> {
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        if let Some((signal, _)) = self.stopped {
+            let verdict = self.stopped_by(signal);
+            return self.finish(verdict, Cleanup::Nothing);
+        }
+        if creating.conflict == Conflict::Replaced && owner.deleting {
+            creating.next = Some((now + creating.backoff.next(None), Request::Create));
+            return Vec::new();
+        }
+        let replaceable = self.plan.identity.replace && owner.terminal().is_some();
+        if replaceable {
+            creating.conflict = Conflict::Replaced;
+            return vec![
+                say(AdoptionNotice::Replacing {
+                    job: owner.name.clone(),
+                }),
+                Action::Delete {
+                    uid: owner.uid.clone(),
+                    propagation: Propagation::Background,
+                },
+            ];
+        }
+        self.not_replaced(owner)
+    }
+
+    fn not_replaced(&mut self, owner: &JobView) -> Vec<Action> {
+        let (job, namespace, identity) = (&self.plan.job, &self.plan.namespace, &self.plan.identity);
+        let bears = match owner.run_id.as_deref() {
+            None => "it bears no run id".to_owned(),
+            Some(id) if id == identity.run_id => "it is an earlier one of this run id".to_owned(),
+            Some(id) => format!("it bears run id {id}, this run has {}", identity.run_id),
+        };
+        let (state, advice) = if owner.terminal().is_some() {
+            ("exists", "have kjo delete it first with --replace, ")
+        } else if identity.replace {
+            (
+                "has not finished, and --replace deletes finished Jobs only",
+                "wait for it, ",
+            )
+        } else {
+            ("exists", "")
+        };
         let verdict = Verdict::new(
             Outcome::Refused,
             "AlreadyExists",
-            format!(
-                "job/{} exists and is not this run's: it bears {owner}, this run has {}",
-                self.plan.job, self.plan.run_id
-            ),
+            format!("job/{job} {state} and is not this run's: {bears}"),
         )
-        .with_hint(Some("choose another --name or --run-id".to_owned()));
+        .with_hint(Some(format!(
+            "{advice}delete it with 'kjo delete {job} -n {namespace}', or choose another --name or --run-id"
+        )));
         self.finish(verdict, Cleanup::Nothing)
+    }
+
+    /// The Job that had the name is being deleted, or could not be.
+    fn replaced(&mut self, answer: Result<Deletion, Failure>, now: Duration) -> Vec<Action> {
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        match answer {
+            Ok(_) => {
+                let create = creating.action(Request::Create);
+                match self.stopped {
+                    Some((signal, _)) => {
+                        let verdict = self.stopped_by(signal);
+                        self.finish(verdict, Cleanup::Nothing)
+                    }
+                    None => vec![create],
+                }
+            }
+            // It is read again, and deleted again if it is still there.
+            Err(failure) if failure.may_heal() => self.later(Request::Read, failure, now),
+            Err(failure) => self.not_created(Outcome::Refused, &failure),
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{
     Action, Cleanup, DeletePolicy, Deletion, Input, LogNews, Machine, Plan, Propagation, Seen, Stage, Task,
     closing::Gathering,
+    delivering::Delivery,
     pods::Pods,
     quiet::{QUIET, Quiet},
     recount::{REFUSALS, Reconcile},
@@ -23,7 +24,7 @@ const RECONCILE_AFTER: Duration = Duration::from_secs(1);
 /// Beyond the pods' grace, for the API to tell that they have ended.
 const GRACE_MARGIN: Duration = Duration::from_secs(5);
 /// How long a delete request is repeated.
-const DELETE_BUDGET: Duration = Duration::from_secs(30);
+pub(super) const DELETE_BUDGET: Duration = Duration::from_secs(30);
 /// What a signal leaves for stdout after the logs.
 const FLUSH_MARGIN: Duration = Duration::from_millis(500);
 
@@ -36,7 +37,8 @@ pub(super) struct Ending {
     pub(super) quiet: Quiet,
     pub(super) reconcile: Reconcile,
     removal: Removal,
-    job_gone: bool,
+    pub(super) delivery: Delivery,
+    pub(super) job_gone: bool,
     /// Lists of pods that were refused.
     pub(super) refusals: u32,
     pub(super) gathering: Gathering,
@@ -107,7 +109,8 @@ impl Ending {
             Gathering::Asked(_, until) => Some((until, "Events")),
             Gathering::Before | Gathering::Over => None,
         };
-        [drain, list, delete, events].into_iter().flatten().min()
+        let delivery = self.delivery.due();
+        [drain, list, delete, events, delivery].into_iter().flatten().min()
     }
 }
 
@@ -116,8 +119,8 @@ impl Machine {
     pub(super) fn conclude(&mut self, verdict: Verdict, now: Duration) -> Vec<Action> {
         let delete_now = match verdict.outcome {
             // An unknown outcome leaves everything as it is; a deleted Job needs no deletion.
-            Outcome::Unknown | Outcome::Deleted | Outcome::Refused => false,
-            Outcome::Interrupted(_) => self.plan.task == Task::Run,
+            Outcome::Unknown | Outcome::Deleted | Outcome::Refused | Outcome::Detached(_) => false,
+            Outcome::Interrupted(_) => self.plan.task != Task::Attach,
             Outcome::Succeeded
             | Outcome::Failed
             | Outcome::Deadline
@@ -133,17 +136,16 @@ impl Machine {
             | Outcome::Infrastructure
             | Outcome::Unknown
             | Outcome::Interrupted(_)
+            | Outcome::Detached(_)
             | Outcome::Refused => Cleanup::Kept,
         };
         let mut actions = Vec::new();
         if let Outcome::Interrupted(signal) = verdict.outcome {
-            actions.push(Action::Say(match self.plan.task {
-                Task::Run => Notice::Stopping(signal),
-                Task::Attach => Notice::Leaving {
-                    signal,
-                    job: self.plan.job.clone(),
-                },
-            }));
+            actions.push(Action::Say(Notice::Stopping(signal)));
+        }
+        if let Outcome::Detached(Some(signal)) = verdict.outcome {
+            let job = self.plan.job.clone();
+            actions.push(Action::Say(Notice::Leaving { signal, job }));
         }
         let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
         // What stays and runs on has no end to be waited for.
@@ -167,6 +169,7 @@ impl Machine {
             quiet: Quiet::new(now, false),
             reconcile: Reconcile::Settled,
             removal,
+            delivery: Delivery::Open,
             job_gone: false,
             gathering: Gathering::Before,
         }));
@@ -208,6 +211,7 @@ impl Machine {
             quiet: Quiet::new(now, lost),
             reconcile,
             removal: Removal::ByPolicy(propagation),
+            delivery: Delivery::Open,
             job_gone: false,
             gathering: Gathering::Before,
         }));
@@ -259,6 +263,7 @@ impl Machine {
             if let Removal::Asked { by, .. } = &mut ending.removal {
                 *by = limit.min(*by);
             }
+            ending.delivery.hurry(limit);
         }
         actions.extend(self.advance(now));
         actions
@@ -334,9 +339,16 @@ impl Machine {
                 self.last_events(answer);
                 Vec::new()
             }
+            Input::Marked(answer) => self.marked(answer, now),
             Input::Due => self.ending_due(now),
             // Late answers to requests of other stages.
-            Input::Warning(_) | Input::Created(_) | Input::Read(_) | Input::Signal(_) => Vec::new(),
+            Input::Warning(_)
+            | Input::Created(_)
+            | Input::Read(_)
+            | Input::Found(_)
+            | Input::MayMark(_)
+            | Input::FoundPods(_)
+            | Input::Signal(_) => Vec::new(),
         };
         actions.extend(self.advance(now));
         actions
@@ -416,12 +428,14 @@ impl Machine {
             ending.reconcile = Reconcile::Asked;
             actions.push(Action::ListPods { job_uid });
         }
+        actions.extend(self.delivery_due(now));
         actions
     }
 
     /// Goes from step to step as far as it can.
     fn advance(&mut self, now: Duration) -> Vec<Action> {
-        if self.leaving && !matches!(&self.stage, Stage::Ending(e) if matches!(e.removal, Removal::Asked { .. })) {
+        let waits = |e: &Ending| matches!(e.removal, Removal::Asked { .. }) || e.delivery.marking();
+        if self.leaving && !matches!(&self.stage, Stage::Ending(e) if waits(e)) {
             return self.leave();
         }
         let drained = self.drained(now);
@@ -464,27 +478,41 @@ impl Machine {
             }
             actions.push(Action::Flush);
         }
-        let Stage::Ending(ending) = &self.stage else {
-            return actions;
-        };
-        if ending.step != Step::Remove {
-            return actions;
-        }
-        match &ending.removal {
-            Removal::Asked { .. } => {}
-            Removal::Done(cleanup) => {
-                let cleanup = cleanup.clone();
-                actions.extend(self.close(cleanup));
-            }
-            Removal::ByPolicy(_) => {
-                let delete = self.delete_by_policy(now);
-                if delete.is_empty() {
-                    actions.extend(self.close(Cleanup::Kept));
-                }
-                actions.extend(delete);
-            }
-        }
+        actions.extend(self.remove(now));
         actions
+    }
+
+    /// Everything is read and written: what is left is about the Job.
+    fn remove(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
+        loop {
+            let Stage::Ending(ending) = &self.stage else {
+                return actions;
+            };
+            if ending.step != Step::Remove {
+                return actions;
+            }
+            match &ending.removal {
+                Removal::Asked { .. } => return actions,
+                Removal::Done(cleanup) => {
+                    let cleanup = cleanup.clone();
+                    actions.extend(self.note(cleanup.clone()));
+                    match self.last_act(&cleanup, now) {
+                        Some(more) => actions.extend(more),
+                        None => actions.extend(self.close(cleanup)),
+                    }
+                    return actions;
+                }
+                Removal::ByPolicy(_) => {
+                    actions.extend(self.note(Cleanup::Kept));
+                    let delete = self.delete_by_policy(now);
+                    if let (true, Stage::Ending(ending)) = (delete.is_empty(), &mut self.stage) {
+                        ending.removal = Removal::Done(Cleanup::Kept);
+                    }
+                    actions.extend(delete);
+                }
+            }
+        }
     }
 
     /// `Some(false)` when everything was read, `Some(true)` when waiting for it was given up.
@@ -516,6 +544,7 @@ impl Machine {
                 let in_flight = creating.in_flight();
                 return self.give_up_creating(in_flight);
             }
+            Stage::Looking(_) => return self.give_up_looking(),
             Stage::Attaching(_) | Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
                 Removal::Asked { .. } => {

@@ -157,6 +157,10 @@ impl Machine {
             // Late answers to requests of other stages.
             Input::Warning(_)
             | Input::Created(_)
+            | Input::Found(_)
+            | Input::MayMark(_)
+            | Input::FoundPods(_)
+            | Input::Marked(_)
             | Input::Listed(_)
             | Input::Deleted(_)
             | Input::Flushed(_)
@@ -246,7 +250,9 @@ impl Machine {
             Ok(Some(job)) if self.is_ours(&job) => {
                 let missing = match &mut self.stage {
                     Stage::Following(following) => following.missing.take(),
-                    Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+                    Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => {
+                        None
+                    }
                 };
                 let told = missing
                     .filter(|missing| missing.told)
@@ -290,7 +296,7 @@ impl Machine {
         let job = &self.plan.job;
         let outage = match &self.stage {
             Stage::Following(following) => following.outage.map(|since| now.saturating_sub(since)),
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
         };
         let ttl = self.job.as_ref().and_then(|job| job.ttl_seconds);
         let ttl = ttl

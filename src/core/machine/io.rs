@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::core::{
+    adoption::{Adopt, AdoptFailed, Found},
     event::EventView,
     failure::Failure,
     job::JobView,
@@ -11,6 +12,7 @@ use crate::core::{
         follow::{Complete, LogState, Start},
         memory::Gap,
     },
+    naming::JobName,
     notice::Notice,
     outcome::{Signal, Verdict},
     pod::PodView,
@@ -29,6 +31,14 @@ pub enum Input {
     Warning(String),
     /// The answer to [`Action::Create`].
     Created(Result<JobView, Failure>),
+    /// The answer to [`Action::FindJobs`].
+    Found(Result<Vec<Found>, Failure>),
+    /// The answer to [`Action::AskWhetherMarked`].
+    MayMark(Result<bool, Failure>),
+    /// The answer to [`Action::FindPods`].
+    FoundPods(Result<Vec<PodView>, Failure>),
+    /// The answer to [`Action::Mark`].
+    Marked(Result<(), Failure>),
     /// The answer to [`Action::ReadJob`]; `None` when there is no such Job.
     Read(Result<Option<JobView>, Failure>),
     /// From the watch on the Job.
@@ -129,8 +139,17 @@ pub enum Propagation {
 /// Everything a run can ask for. Requests are answered by an [`Input`]; they are made at once.
 #[derive(Debug, Clone)]
 pub enum Action {
-    /// Send the create request.
-    Create,
+    /// List the Jobs that bear the run id.
+    FindJobs,
+    /// Ask whether Jobs may be patched.
+    AskWhetherMarked,
+    /// List the pods that bear the run id, of whatever generation.
+    FindPods,
+    /// Send the create request. Requests are about this Job from now on.
+    Create {
+        /// Which Job of its run id it is.
+        generation: u32,
+    },
     /// Read the Job by its name.
     ReadJob,
     /// Watch the Job from this version on.
@@ -169,10 +188,22 @@ pub enum Action {
         /// What becomes of its pods.
         propagation: Propagation,
     },
+    /// Mark the Job with this UID: somebody has been given its outcome.
+    Mark {
+        /// The UID precondition.
+        uid: String,
+    },
+    /// Note the outcome where a caller finds it after a crash: what comes next may be the last.
+    Deliver(Box<Ended>),
     /// Stop reading logs and wait until stdout has taken what was read.
     Flush,
-    /// The Job exists: note it where a caller finds it after a crash.
-    Record(Box<JobView>),
+    /// The Job exists: note it where a caller finds it after a crash. Requests are about this Job from now on.
+    Record {
+        /// The Job.
+        job: Box<JobView>,
+        /// Another kjo had made it.
+        adopted: bool,
+    },
     /// Tell the user.
     Say(Notice),
     /// Where the run stands now, for a status line.
@@ -215,6 +246,10 @@ pub struct Ended {
     pub verdict: Verdict,
     /// The Job, if it came into being.
     pub job: Option<JobView>,
+    /// Another kjo had made it.
+    pub adopted: bool,
+    /// Its outcome is told, and a Job of this generation is to be started in its place.
+    pub next: Option<u32>,
     /// What became of it.
     pub cleanup: Cleanup,
     /// Its pods, as far as they were seen, and their logs.
@@ -241,18 +276,24 @@ pub enum Cleanup {
 /// What a run is told before it begins.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The Job's name, chosen before it is sent.
+    /// The Job's name, chosen before it is sent; empty where only its run id is known.
     pub job: String,
     /// Its namespace.
     pub namespace: String,
-    /// Its run id.
-    pub run_id: String,
+    /// Which Job of which run it is.
+    pub identity: Identity,
     /// What is done with the Job.
     pub task: Task,
     /// What is shown of its logs.
     pub logs: LogPlan,
     /// Whether to delete the Job at the end.
     pub delete: DeletePolicy,
+    /// How long a deletion is waited for.
+    pub deleted: Deleted,
+    /// What SIGINT, SIGTERM and SIGHUP do to the Job.
+    pub on_interrupt: OnInterrupt,
+    /// What the death of the calling process does to it.
+    pub on_orphaned: OnInterrupt,
     /// A success with known gaps in its logs has an exit code of its own.
     pub fail_on_log_gap: bool,
     /// Time for the whole run.
@@ -275,11 +316,52 @@ pub struct Plan {
     pub seed: u64,
 }
 
+/// Which Job of which run it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The whole run id; empty where only the Job's name is known.
+    pub run_id: String,
+    /// The names of its Jobs.
+    pub names: JobName,
+    /// The generation that is begun with.
+    pub first: u32,
+    /// Jobs that bear the run id are looked for before anything is created.
+    pub look: bool,
+    /// Whether one of them may stand in for a new one.
+    pub adopt: Adopt,
+    /// What comes of one that failed before anybody saw it.
+    pub adopt_failed: AdoptFailed,
+    /// A finished Job that has the name is deleted first, whosever it is.
+    pub replace: bool,
+}
+
+/// What a signal does to the Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnInterrupt {
+    /// It is deleted.
+    #[default]
+    Delete,
+    /// It stays and runs on.
+    Detach,
+}
+
+/// How long a deletion is waited for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Deleted {
+    /// Until the server has accepted it.
+    #[default]
+    Accepted,
+    /// Until the Job is gone and its pods have ended.
+    Gone,
+}
+
 /// What is done with the Job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Task {
-    /// It is created, and deleted by policy.
+    /// It is created, followed, and deleted by policy.
     Run,
+    /// It is created, and the run ends.
+    Detach,
     /// One that exists is followed: never deleted, never marked.
     Attach,
 }
@@ -322,6 +404,26 @@ impl DeletePolicy {
             Self::OnFailure => !succeeded,
             Self::Always => true,
             Self::Never => false,
+        }
+    }
+}
+
+/// How the run came to its Job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// It made it, or found it at once.
+    Made,
+    /// Another kjo had made it.
+    Adopted,
+    /// Another kjo had made it, and it had failed: its outcome is told, and the next one runs.
+    Rerun,
+}
+
+impl Origin {
+    pub(super) fn adopted(self) -> bool {
+        match self {
+            Self::Made => false,
+            Self::Adopted | Self::Rerun => true,
         }
     }
 }

@@ -1,9 +1,11 @@
 //! The life of one run: [`Machine::handle`] takes whatever happens and says what to do next.
 //!
 //! ```text
-//! Creating ──► Following ──► Ending ──► (finished)
-//!     └──────────────────────▲
+//! Looking ──► Creating ──► Following ──► Ending ──► (finished)
+//!    │            └──────────────────────▲
+//!    └─────────────────────▲ (adopted)
 //! ```
+//! - *Looking* (`looking.rs`), with a run id that was given: is there a Job of it to be adopted?
 //! - *Attaching* (`attaching.rs`), in place of creating: a Job that exists is read.
 //! - *Creating* (`creating.rs`): the create request, its retries, and the question whether a lost one
 //!   took effect.
@@ -16,11 +18,13 @@
 mod attaching;
 mod closing;
 mod creating;
+mod delivering;
 mod ending;
 mod following;
 mod io;
 mod logs;
 pub mod look;
+mod looking;
 mod main_container;
 mod milestones;
 mod pods;
@@ -32,18 +36,19 @@ mod starting;
 use std::time::Duration;
 
 pub use io::{
-    Action, Cleanup, Counts, DeletePolicy, Deletion, Ended, Input, LogNews, LogPlan, LogSource, Plan, Propagation,
-    Seen, StreamId, Task,
+    Action, Cleanup, Counts, DeletePolicy, Deleted, Deletion, Ended, Identity, Input, LogNews, LogPlan, LogSource,
+    OnInterrupt, Plan, Propagation, Seen, StreamId, Task,
 };
 
 use self::{
-    attaching::Attaching, creating::Creating, ending::Ending, following::Following, milestones::Milestones, pods::Pods,
+    attaching::Attaching, creating::Creating, ending::Ending, following::Following, io::Origin, looking::Looking,
+    milestones::Milestones, pods::Pods,
 };
 use super::{
     backoff::Jitter,
     event::EventView,
     job::JobView,
-    notice::Notice,
+    notice::{AdoptionNotice, Notice},
     outcome::{Outcome, Signal, Verdict},
     progress::Progress,
 };
@@ -61,6 +66,7 @@ pub struct Machine {
     plan: Plan,
     jitter: Jitter,
     job: Option<JobView>,
+    origin: Origin,
     pods: Pods,
     stage: Stage,
     /// The first signal, and until when the run has to be over because of it.
@@ -80,6 +86,7 @@ pub struct Machine {
 
 #[derive(Debug)]
 enum Stage {
+    Looking(Box<Looking>),
     Creating(Creating),
     Attaching(Attaching),
     Following(Box<Following>),
@@ -90,16 +97,26 @@ enum Stage {
 impl Machine {
     /// A run by this plan, at `now`; the actions begin it.
     #[must_use]
-    pub fn start(plan: Plan, now: Duration) -> (Self, Vec<Action>) {
+    pub fn start(mut plan: Plan, now: Duration) -> (Self, Vec<Action>) {
         let mut jitter = Jitter::new(plan.seed);
+        let own = jitter.fork();
+        let first = plan.identity.first;
         let (stage, first) = match plan.task {
-            Task::Run => {
-                let creating = Creating::new(&plan, now, jitter.fork());
-                (Stage::Creating(creating), Action::Create)
+            Task::Run | Task::Detach => {
+                plan.job = plan.identity.names.of(first);
+                if plan.identity.look {
+                    let looking = Looking::new(&plan, None, now, own);
+                    (Stage::Looking(Box::new(looking)), Action::FindJobs)
+                } else {
+                    let creating = Creating::new(&plan, first, now, own);
+                    (Stage::Creating(creating), Action::Create { generation: first })
+                }
             }
             Task::Attach => {
-                let attaching = Attaching::new(&plan, now, jitter.fork());
-                (Stage::Attaching(attaching), Action::ReadJob)
+                let attaching = Attaching::new(&plan, now, own);
+                let by_name = !plan.job.is_empty();
+                let ask = if by_name { Action::ReadJob } else { Action::FindJobs };
+                (Stage::Attaching(attaching), ask)
             }
         };
         let mut machine = Self {
@@ -107,6 +124,7 @@ impl Machine {
             plan,
             jitter,
             job: None,
+            origin: Origin::Made,
             stage,
             stopped: None,
             leaving: false,
@@ -124,6 +142,7 @@ impl Machine {
     #[must_use]
     pub fn due(&self) -> Option<(Duration, &'static str)> {
         let stage = match &self.stage {
+            Stage::Looking(looking) => Some(looking.due(&self.plan)),
             Stage::Creating(creating) => creating.due(),
             Stage::Attaching(attaching) => Some(attaching.due()),
             Stage::Following(following) => following.due(&self.plan),
@@ -133,7 +152,7 @@ impl Machine {
         let timeout = match &self.stage {
             Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
             // Creating has it in its own limit, so that a request under way is not left alone.
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
         };
         let stopped = self.stopped.map(|(_, by)| (by, "signal"));
         [stage, timeout, stopped].into_iter().flatten().min()
@@ -155,6 +174,7 @@ impl Machine {
             return vec![Action::Say(Notice::ServerWarning(text))];
         }
         match self.stage {
+            Stage::Looking(_) => self.looking(input, now),
             Stage::Creating(_) => self.creating(input, now),
             Stage::Attaching(_) => self.attaching(input, now),
             Stage::Following(_) => self.following(input, now),
@@ -175,10 +195,12 @@ impl Machine {
             return self.hurry(now);
         }
         self.stopped = Some((signal, now + SIGNAL_BUDGET));
+        let verdict = self.stopped_by(signal);
         match self.stage {
+            Stage::Looking(_) => self.stop_looking(signal),
             Stage::Creating(_) => self.stop_creating(signal),
-            Stage::Attaching(_) => self.finish(interrupted(signal), Cleanup::Nothing),
-            Stage::Following(_) => self.conclude(interrupted(signal), now),
+            Stage::Attaching(_) => self.finish(verdict, Cleanup::Nothing),
+            Stage::Following(_) => self.conclude(verdict, now),
             Stage::Ending(_) => self.hurry(now),
             Stage::Over => Vec::new(),
         }
@@ -186,28 +208,41 @@ impl Machine {
 
     /// The run is over; nothing more is waited for.
     fn finish(&mut self, verdict: Verdict, cleanup: Cleanup) -> Vec<Action> {
+        let ended = self.as_ended(verdict.clone(), cleanup);
         self.stage = Stage::Over;
-        vec![
-            Action::Say(Notice::Verdict(verdict.clone())),
-            Action::Finish(Box::new(Ended {
-                verdict,
-                job: self.job.clone(),
-                cleanup,
-                pods: self.pods.records(),
-                pods_unseen: self.pods_unseen,
-                warnings: self.warnings.clone(),
-            })),
-        ]
+        let last = match ended.next {
+            Some(_) => Notice::Adoption(AdoptionNotice::EarlierEnded(verdict)),
+            None => Notice::Verdict(verdict),
+        };
+        vec![Action::Say(last), Action::Finish(Box::new(ended))]
     }
-}
 
-fn interrupted(signal: Signal) -> Verdict {
-    Verdict::new(
-        Outcome::Interrupted(signal),
-        signal.name(),
-        format!("stopped by {}", signal.name()),
-    )
-    .on_unfinished_job()
+    fn follow_from(&mut self, now: Duration) {
+        self.stage = Stage::Following(Box::new(Following::new(now)));
+    }
+
+    /// What this signal does to the Job.
+    fn on(&self, signal: Signal) -> OnInterrupt {
+        match (self.plan.task, signal) {
+            (Task::Attach, _) | (_, Signal::User) => OnInterrupt::Detach,
+            (Task::Run | Task::Detach, Signal::Orphaned) => self.plan.on_orphaned,
+            (Task::Run | Task::Detach, Signal::Interrupt | Signal::Terminate | Signal::Hangup) => {
+                self.plan.on_interrupt
+            }
+        }
+    }
+
+    /// The verdict of a run that this signal stops.
+    fn stopped_by(&self, signal: Signal) -> Verdict {
+        let (outcome, message) = match self.on(signal) {
+            OnInterrupt::Delete => (Outcome::Interrupted(signal), format!("stopped by {}", signal.name())),
+            OnInterrupt::Detach => (
+                Outcome::Detached(Some(signal)),
+                format!("detached by {}", signal.name()),
+            ),
+        };
+        Verdict::new(outcome, signal.name(), message).on_unfinished_job()
+    }
 }
 
 #[cfg(test)]

@@ -54,7 +54,11 @@ impl Machine {
                 let budget = self.plan.outage_budget;
                 let told = match &mut self.stage {
                     Stage::Ending(ending) => ending.quiet.list_lost(&failure, budget, now),
-                    Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
+                    Stage::Looking(_)
+                    | Stage::Creating(_)
+                    | Stage::Attaching(_)
+                    | Stage::Following(_)
+                    | Stage::Over => None,
                 };
                 let told = told.map(Action::Say).into_iter().collect();
                 (told, Reconcile::At(now + RECONCILE_AGAIN))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::core::{
+    adoption::{Adopt, AdoptFailed},
     exit,
     failure::{Failure, Status},
     job::{Condition, ConditionKind},
@@ -12,6 +13,7 @@ use crate::core::{
         choice::{Choice, Declared, Prefix},
         follow::{Complete, Life, Start},
     },
+    naming::JobName,
     notice::LogNotice,
     pod::{ContainerKind, ContainerView, Phase, PodView, State, Termination},
 };
@@ -22,11 +24,22 @@ fn plan() -> Plan {
     Plan {
         job: "etl-x".into(),
         namespace: "team".into(),
-        run_id: "r1".into(),
+        identity: Identity {
+            run_id: "r1".into(),
+            names: JobName::hashed("etl", "x"),
+            first: 1,
+            look: false,
+            adopt: Adopt::Exact,
+            adopt_failed: AdoptFailed::Report,
+            replace: false,
+        },
         task: Task::Run,
         logs: log_plan(),
         fail_on_log_gap: false,
         delete: DeletePolicy::OnSuccess,
+        deleted: Deleted::Accepted,
+        on_interrupt: OnInterrupt::Delete,
+        on_orphaned: OnInterrupt::Delete,
         timeout: None,
         connect_timeout: Duration::from_secs(30),
         schedule_timeout: Duration::from_secs(1800),
@@ -57,6 +70,7 @@ fn job(condition: Option<(ConditionKind, &str)>) -> JobView {
         name: "etl-x".into(),
         uid: UID.into(),
         run_id: Some("r1".into()),
+        generation: 1,
         parallelism: 1,
         conditions: condition
             .map(|(kind, reason)| Condition {
@@ -150,6 +164,8 @@ struct Run {
     now: Duration,
     log: Vec<Action>,
     shown: Vec<Progress>,
+    /// How the server answers a mark; `None` lets it wait.
+    mark: Option<Result<(), Failure>>,
 }
 
 impl Run {
@@ -160,6 +176,7 @@ impl Run {
             now: Duration::ZERO,
             log: Vec::new(),
             shown: Vec::new(),
+            mark: Some(Ok(())),
         };
         run.take(first);
         run
@@ -175,7 +192,11 @@ impl Run {
 
     fn input(&mut self, input: Input) -> &mut Self {
         let actions = self.machine.handle(input, self.now);
+        let marks = actions.iter().any(|a| matches!(a, Action::Mark { .. }));
         self.take(actions);
+        if let (true, Some(answer)) = (marks, self.mark.clone()) {
+            self.input(Input::Marked(answer));
+        }
         self
     }
 
@@ -330,14 +351,14 @@ fn a_create_with_a_lost_answer_is_asked_after_and_never_blindly_repeated() {
     run.input(Input::Created(Err(Failure::Lost("reset".into())))).wait();
     assert!(matches!(run.log.last(), Some(Action::ReadJob)));
     run.input(Input::Read(Ok(Some(job(None)))));
-    assert_eq!(run.count(|a| matches!(a, Action::Create)), 1);
+    assert_eq!(run.count(|a| matches!(a, Action::Create { .. })), 1);
     assert_eq!(run.count(|a| matches!(a, Action::WatchJob { .. })), 1);
 
     let mut run = Run::new(plan());
     run.input(Input::Created(Err(answered(504, "Timeout")))).wait();
     run.input(Input::Read(Ok(None)));
     assert_eq!(
-        run.count(|a| matches!(a, Action::Create)),
+        run.count(|a| matches!(a, Action::Create { .. })),
         2,
         "it is known not to exist"
     );
@@ -366,7 +387,7 @@ fn a_server_out_of_reach_is_tried_for_as_long_as_said() {
         1,
         "told once"
     );
-    assert!(run.count(|a| matches!(a, Action::Create)) < 20, "no hot loop");
+    assert!(run.count(|a| matches!(a, Action::Create { .. })) < 20, "no hot loop");
     assert_eq!(run.ended().unwrap().cleanup, Cleanup::Nothing);
 }
 
@@ -386,7 +407,6 @@ fn refusals_are_final() {
     for (failure, code) in [
         (answered(403, "Forbidden"), 125),
         (answered(422, "Invalid"), 125),
-        (answered(409, "AlreadyExists"), 125),
         (answered(401, "Unauthorized"), 125),
         (Failure::Setup("unknown issuer".into()), 125),
     ] {
@@ -581,6 +601,9 @@ fn the_log_of_a_lost_node_is_not_waited_for() {
     let ended = |a: &Action| matches!(a, Action::Life { state, .. } if state.life == Life::Ended);
     assert_eq!(run.count(ended), 1);
 }
+
+#[path = "adoption_scenes.rs"]
+mod adoption_scenes;
 
 #[path = "scenes.rs"]
 mod scenes;

@@ -22,6 +22,9 @@ pub const NONE: &str = "kjo-xcom none";
 /// A file that is larger is not read: Airflow's database would not take it either.
 pub const LARGEST: usize = 16 * 1024 * 1024;
 
+/// What the kubelet reads of a termination message.
+const LONGEST_MESSAGE: usize = 4096;
+
 /// How the file is brought back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Source {
@@ -53,10 +56,16 @@ pub fn termination(message: &str) -> Read {
     if message.trim().is_empty() {
         return Ok(None);
     }
-    parsed(message.as_bytes()).map_err(|why| {
+    // The kubelet hands over the end of a longer file: it may look like a value.
+    let read = if message.len() >= LONGEST_MESSAGE {
+        Err(format!("is not shorter than {LONGEST_MESSAGE} bytes"))
+    } else {
+        parsed(message.as_bytes())
+    };
+    read.map_err(|why| {
         format!(
-            "{FILE} {why}; a termination message holds at most 4096 bytes (fewer in pods of more than three \
-             containers): use --xcom sidecar for larger values"
+            "{FILE} {why}; a termination message holds less than {LONGEST_MESSAGE} bytes (fewer in pods of more than \
+             three containers): use --xcom sidecar for larger values"
         )
     })
 }
@@ -90,16 +99,12 @@ pub fn sidecar(log: &[u8]) -> Read {
 }
 
 fn parsed(text: &[u8]) -> Read {
-    serde_json::from_slice(text)
-        .map(Some)
-        .map_err(|e| match e.classify() {
-            serde_json::error::Category::Eof => "is JSON that ends too early".to_owned(),
-            serde_json::error::Category::Io
-            | serde_json::error::Category::Syntax
-            | serde_json::error::Category::Data => {
-                format!("is not JSON: see its line {}, column {}", e.line(), e.column())
-            }
-        })
+    serde_json::from_slice(text).map(Some).map_err(|e| match e.classify() {
+        serde_json::error::Category::Eof => "is JSON that ends too early".to_owned(),
+        serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Data => {
+            format!("is not JSON: see its line {}, column {}", e.line(), e.column())
+        }
+    })
 }
 
 #[cfg(test)]
@@ -114,10 +119,12 @@ mod tests {
         assert_eq!(termination(" \n"), Ok(None));
         assert_eq!(termination("{\"a\": 1}\n"), Ok(Some(json!({"a": 1}))));
         assert_eq!(termination("null"), Ok(Some(Value::Null)), "a value like any other");
-        let errors = ["{\"a\": \"secr", "secret"].map(|text| termination(text).unwrap_err());
+        let long = "1".repeat(LONGEST_MESSAGE);
+        let errors = ["{\"a\": \"secr", "secret", &long].map(|text| termination(text).unwrap_err());
         insta::assert_snapshot!(errors.join("\n"), @r"
-        /airflow/xcom/return.json is JSON that ends too early; a termination message holds at most 4096 bytes (fewer in pods of more than three containers): use --xcom sidecar for larger values
-        /airflow/xcom/return.json is not JSON: see its line 1, column 1; a termination message holds at most 4096 bytes (fewer in pods of more than three containers): use --xcom sidecar for larger values
+        /airflow/xcom/return.json is JSON that ends too early; a termination message holds less than 4096 bytes (fewer in pods of more than three containers): use --xcom sidecar for larger values
+        /airflow/xcom/return.json is not JSON: see its line 1, column 1; a termination message holds less than 4096 bytes (fewer in pods of more than three containers): use --xcom sidecar for larger values
+        /airflow/xcom/return.json is not shorter than 4096 bytes; a termination message holds less than 4096 bytes (fewer in pods of more than three containers): use --xcom sidecar for larger values
         ");
     }
 
@@ -141,7 +148,7 @@ mod tests {
         the log of the container kjo-xcom, which holds /airflow/xcom/return.json, is not whole
         the log of the container kjo-xcom, which holds /airflow/xcom/return.json, is not whole
         the log of the container kjo-xcom, which holds /airflow/xcom/return.json, is not whole
-        /airflow/xcom/return.json is not JSON: see its line 2, column 1
+        /airflow/xcom/return.json is not JSON: see its line 1, column 1
         ");
     }
 }

@@ -50,7 +50,12 @@ pub struct Handed {
 #[must_use]
 pub fn of(wanted: &Wanted, pods: &[PodRecord], heard: &[Heard]) -> Handed {
     let pod = speaker(pods, &wanted.main);
-    let of_pod = || heard.iter().rev().filter(|heard| pod.is_some_and(|pod| pod.uid == heard.pod));
+    let of_pod = || {
+        heard
+            .iter()
+            .rev()
+            .filter(|heard| pod.is_some_and(|pod| pod.uid == heard.pod))
+    };
     let found = of_pod().find_map(|heard| match &heard.what {
         What::Markers(found) => Some(found),
         What::File(_) => None,
@@ -181,7 +186,10 @@ mod tests {
         let pods = [pod("a", 0, 9, "")];
         let heard = [heard("a", "first"), heard("a", "second"), heard("z", "other")];
         let handed = of(&wanted(Source::Sidecar), &pods, &heard);
-        assert_eq!(handed.markers, json!({"xcom": {"second": 1}, "events": [], "errors": []}));
+        assert_eq!(
+            handed.markers,
+            json!({"xcom": {"second": 1}, "events": [], "errors": []})
+        );
         assert!(handed.xcom["error"].as_str().unwrap().contains("has not printed"));
     }
 

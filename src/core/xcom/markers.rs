@@ -232,7 +232,11 @@ fn judged(head: &[u8]) -> Head {
     let space = head.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
     let text = head.get(space..).unwrap_or_default();
     if text.len() < BEGIN.len() {
-        return if BEGIN.starts_with(text) { Head::Open } else { Head::None };
+        return if BEGIN.starts_with(text) {
+            Head::Open
+        } else {
+            Head::None
+        };
     }
     let Some(named) = text.strip_prefix(BEGIN) else {
         return Head::None;

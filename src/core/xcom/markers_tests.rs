@@ -63,7 +63,11 @@ fn what_is_a_marker_and_what_is_none() {
             let text = format!("{line}{end}");
             for size in 1..=text.len().max(1) {
                 let (found, shown) = scanned(text.as_bytes(), true, size);
-                assert_eq!(events(&found), expected.into_iter().collect::<Vec<_>>(), "{text:?} by {size}");
+                assert_eq!(
+                    events(&found),
+                    expected.into_iter().collect::<Vec<_>>(),
+                    "{text:?} by {size}"
+                );
                 let left = if expected.is_some() { "" } else { &text };
                 assert_eq!(shown.text, left.as_bytes(), "{text:?} by {size}");
             }
@@ -75,7 +79,10 @@ fn what_is_a_marker_and_what_is_none() {
 fn objects_are_merged_and_the_later_key_holds() {
     let text = "::kube_api:xcom={\"a\":1,\"b\":[2]}\nline\n::kube_api:xcom={\"a\":{\"c\":null}}\n::kube_api:p=50";
     let (found, shown) = scanned(text.as_bytes(), true, 7);
-    assert_eq!(Value::Object(found.xcom.clone()), serde_json::json!({"a": {"c": null}, "b": [2]}));
+    assert_eq!(
+        Value::Object(found.xcom.clone()),
+        serde_json::json!({"a": {"c": null}, "b": [2]})
+    );
     assert_eq!(found.errors, Vec::<String>::new());
     assert_eq!(events(&found).last(), Some(&("p", "50")), "the last line needs no end");
     assert_eq!(shown.text, b"line\n");
@@ -103,7 +110,11 @@ fn a_value_that_is_too_long_is_an_error_and_stays_hidden() {
     assert_eq!(shown.text, b"b\n");
     let (found, shown) = scanned(format!("::kube_api:a={long}yyy\nb\n").as_bytes(), true, 65536);
     assert_eq!(events(&found), []);
-    assert!(found.errors[0].contains("\"a\" is longer than 1048576 bytes"), "{:?}", found.errors);
+    assert!(
+        found.errors[0].contains("\"a\" is longer than 1048576 bytes"),
+        "{:?}",
+        found.errors
+    );
     assert_eq!(shown.text, b"b\n");
 }
 
@@ -112,7 +123,11 @@ fn values_that_are_too_many_are_an_error() {
     let line = format!("::kube_api:a={}\n", "x".repeat(LONGEST_VALUE));
     let (found, _) = scanned(line.repeat(9).as_bytes(), true, 65536);
     assert_eq!(found.events.len(), 7);
-    assert!(found.errors[0].contains("larger than 8388608 bytes together"), "{:?}", found.errors);
+    assert!(
+        found.errors[0].contains("larger than 8388608 bytes together"),
+        "{:?}",
+        found.errors
+    );
 }
 
 #[test]

@@ -1,0 +1,197 @@
+//! `kjo delete`: a Job with its pods, or all Jobs of a run id, each bound to the UID that was seen.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{
+    args::ClusterArgs,
+    ask::Ask,
+    messages::MessageArgs,
+    settings::Env,
+    target::{Target, WhichArgs},
+};
+use crate::{
+    core::{
+        exit,
+        job::JobView,
+        machine::{Deletion, Propagation},
+        notice::Notice,
+        outcome::{Outcome, Verdict},
+        pod::PodView,
+        seek,
+    },
+    report::Reporter,
+    spec::Refusal,
+};
+
+/// Beyond the pods' grace, until a deleted Job and its pods are gone.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
+/// How often that is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// `kjo delete`.
+#[derive(Debug, Args)]
+pub struct DeleteArgs {
+    /// Which Job.
+    #[command(flatten)]
+    pub which: WhichArgs,
+
+    /// Wait until it is gone and its pods have ended, within their grace and 30 s
+    #[arg(long)]
+    pub wait_deleted: bool,
+
+    /// How long to try while the API server is out of reach
+    #[arg(long, value_name = "DURATION", default_value = "30s",
+          value_parser = crate::core::duration::parse)]
+    pub connect_timeout: Duration,
+
+    /// What kjo says.
+    #[command(flatten)]
+    pub messages: MessageArgs,
+
+    /// Where the Job is.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+}
+
+/// Deletes, and returns the exit code.
+pub async fn delete(args: DeleteArgs, env: Env<'_>, started: Instant) -> u8 {
+    let reporter = Reporter::stderr(args.messages.face(env), started);
+    let code = match attempt(args, env, started, &reporter).await {
+        Ok(None) => exit::SUCCESS,
+        Ok(Some(verdict)) => {
+            let code = exit::code(&verdict);
+            reporter.say(&Notice::Verdict(verdict));
+            code
+        }
+        Err(refusal) => {
+            reporter.refuse(&refusal);
+            exit::REFUSED
+        }
+    };
+    reporter.flush().await;
+    code
+}
+
+/// `Some` is the verdict on what was not deleted.
+async fn attempt(
+    args: DeleteArgs,
+    env: Env<'_>,
+    started: Instant,
+    reporter: &Reporter,
+) -> Result<Option<Verdict>, Refusal> {
+    let which = args.which.which()?;
+    let target = Target::find(args.cluster, env).await?;
+    target.tell(reporter);
+    let removing = Removing {
+        target: &target,
+        ask: Ask::new(args.connect_timeout, started)?,
+        wait: args.wait_deleted,
+        reporter,
+    };
+    let what = which.what();
+    let found = match removing.ask.until_answered(&what, || which.find(&target.cluster)).await {
+        Ok(Ok(found)) => found,
+        Ok(Err(failure)) => return Ok(Some(seek::unreadable(&what, &target.namespace, &failure))),
+        Err(verdict) => return Ok(Some(verdict)),
+    };
+    if found.is_empty() {
+        reporter.say(&Notice::NothingToDelete(which.absent(&target.namespace).message));
+    }
+    let mut left = None;
+    // One that cannot be deleted does not keep the others.
+    for job in found {
+        if let Err(verdict) = removing.remove(&job).await
+            && let Some(before) = left.replace(verdict)
+        {
+            reporter.say(&Notice::Verdict(before));
+        }
+    }
+    Ok(left)
+}
+
+struct Removing<'a> {
+    target: &'a Target,
+    ask: Ask,
+    wait: bool,
+    reporter: &'a Reporter,
+}
+
+impl Removing<'_> {
+    async fn remove(&self, job: &JobView) -> Result<(), Verdict> {
+        let Target { cluster, namespace, .. } = self.target;
+        let what = format!("job/{}", job.name);
+        let propagation = if job.terminal().is_some() {
+            Propagation::Background
+        } else {
+            Propagation::Foreground
+        };
+        let request = || cluster.delete_job(&job.name, &job.uid, propagation);
+        let deletion = self
+            .ask
+            .until_answered(&what, request)
+            .await
+            .map_err(|verdict| may_still_be_there(verdict, &what))?
+            .map_err(|failure| {
+                Verdict::new(
+                    Outcome::Refused,
+                    "DeleteRefused",
+                    format!("{what} could not be deleted: {failure}"),
+                )
+                .with_hint(failure.hint(namespace))
+            })?;
+        let ending = match deletion {
+            Deletion::NotOurs => Vec::new(),
+            Deletion::Gone | Deletion::Accepted => self.ending(job).await,
+        };
+        self.reporter.say(&Notice::Deleted {
+            job: job.name.clone(),
+            ending: ending.iter().map(|pod| format!("pod/{}", pod.name)).collect(),
+        });
+        if self.wait {
+            self.gone(job, &ending).await?;
+        }
+        Ok(())
+    }
+
+    /// Pods of the Job that have not ended, as far as they may be seen.
+    async fn ending(&self, job: &JobView) -> Vec<PodView> {
+        let pods = self.target.cluster.list_pods(&job.uid).await;
+        let pods = pods.map(|(pods, _)| pods).unwrap_or_default();
+        pods.into_iter().filter(|pod| !pod.phase.is_over()).collect()
+    }
+
+    async fn gone(&self, job: &JobView, ending: &[PodView]) -> Result<(), Verdict> {
+        let grace = ending.iter().map(|pod| pod.grace_seconds).max().unwrap_or(0);
+        let until = Instant::now() + Duration::from_secs(u64::try_from(grace).unwrap_or(0)) + GONE_WITHIN;
+        loop {
+            let there = match self.target.cluster.read_job(&job.name).await {
+                Ok(Some(other)) => other.uid == job.uid,
+                Ok(None) => false,
+                Err(failure) => failure.may_heal(),
+            };
+            let pods = self.ending(job).await;
+            if !there && pods.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= until {
+                let named: Vec<String> = pods.iter().map(|pod| format!("pod/{}", pod.name)).collect();
+                let what = format!("job/{} is deleted and not gone yet: {}", job.name, named.join(", "));
+                return Err(Verdict::new(Outcome::Unknown, "StillThere", what));
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+}
+
+fn may_still_be_there(mut verdict: Verdict, what: &str) -> Verdict {
+    verdict.message = verdict
+        .message
+        .replace("could not be read", "could not be deleted and may still be there");
+    if !verdict.message.contains(what) {
+        verdict.message = format!("{what}: {}", verdict.message);
+    }
+    verdict
+}
