@@ -16,6 +16,7 @@ use crate::{
         access,
         adoption::Found,
         backoff::Jitter,
+        failure::Failure,
         job::JobView,
         log::follow::LogState,
         machine::{Action, Ended, Input, LogNews, LogSource, Machine, Plan, StreamId},
@@ -115,8 +116,8 @@ impl Tasks<'_> {
         let name = self.name.clone();
         match action {
             Action::FindJobs => self.find(cluster),
-            Action::AskWhetherMarked => {
-                self.answer(async move { Input::MayMark(cluster.may(&access::PATCH_JOBS).await) });
+            Action::AskMayPatch => {
+                self.answer(async move { Input::MayPatch(cluster.may(&access::PATCH_JOBS).await) });
             }
             Action::FindPods => {
                 let label = self.label();
@@ -125,7 +126,16 @@ impl Tasks<'_> {
             Action::Mark { uid } => {
                 self.answer(async move { Input::Marked(cluster.mark_job(&name, &uid).await) });
             }
-            Action::Create { generation } => self.create(cluster, generation),
+            Action::Create { generation, suspended } => self.create(cluster, generation, suspended),
+            Action::CreateCompanion {
+                index,
+                generation,
+                owner_uid,
+            } => self.create_companion(cluster, index, generation, &owner_uid),
+            Action::Release { uid } => {
+                let patch = self.shell.order.map(|order| order.release(&uid)).unwrap_or_default();
+                self.answer(async move { Input::Released(cluster.release_job(&name, &patch).await) });
+            }
             Action::ReadJob => self.answer(async move { Input::Read(cluster.read_job(&name).await) }),
             Action::WatchJob { version } => {
                 let (jitter, tell) = (self.jitter.fork(), self.teller(Input::Job));
@@ -232,19 +242,40 @@ impl Tasks<'_> {
         });
     }
 
-    fn create(&mut self, cluster: Cluster, generation: u32) {
+    fn create(&mut self, cluster: Cluster, generation: u32, suspended: bool) {
         let Some(order) = self.shell.order else { return };
         self.name = order.names().of(generation);
-        let job = order.job(generation);
+        let job = order.job(generation, suspended);
         let inputs = self.inputs.clone();
         self.set.spawn(async move {
-            let answer = cluster.create_job(&job).await.map(|created| {
-                for warning in created.warnings {
-                    drop(inputs.send(Input::Warning(warning)));
-                }
-                created.job
-            });
+            let answer = match job {
+                Ok(job) => cluster.create_job(&job).await.map(|created| {
+                    for warning in created.warnings {
+                        drop(inputs.send(Input::Warning(warning)));
+                    }
+                    created.job
+                }),
+                Err(refusal) => Err(Failure::Setup(refusal.message)),
+            };
             drop(inputs.send(Input::Created(answer)));
+        });
+    }
+
+    fn create_companion(&mut self, cluster: Cluster, index: usize, generation: u32, uid: &str) {
+        let Some(order) = self.shell.order else { return };
+        let companion = order.companion(index, generation, uid);
+        let uid = uid.to_owned();
+        self.answer(async move {
+            let made = match companion {
+                Ok((path, companion)) => {
+                    let owner = companion.owned.then_some(uid.as_str());
+                    cluster
+                        .create_companion(&path, &companion.name, &companion.object, owner)
+                        .await
+                }
+                Err(refusal) => Err(Failure::Setup(refusal.message)),
+            };
+            Input::Companion(index, made)
         });
     }
 

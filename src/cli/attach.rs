@@ -128,6 +128,7 @@ async fn attempt(
             replace: false,
         },
         task: Task::Attach,
+        companions: Vec::new(),
         logs: args.logs.plan(None, start),
         fail_on_log_gap: args.logs.fail_on_log_gap,
         delete: DeletePolicy::Never,

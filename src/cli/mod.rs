@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 pub mod attach;
 pub mod check;
+mod companions;
 pub mod delete;
 pub mod files;
 pub mod life_flags;

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
-    files,
+    companions, files,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings, Source},
     xcom_flags,
@@ -21,7 +21,7 @@ use crate::{
         machine::{Identity, Plan, Task},
         main_container,
         notice::Notice,
-        outcome::{Outcome, Verdict},
+        outcome::{Outcome, Signal, Verdict},
         xcom::handed::Wanted,
     },
     driver::{self, Shell},
@@ -37,7 +37,6 @@ use crate::{
         identity::RunId,
         order::Order,
         prepare::{Overlay, Prepared, prepare},
-        read::Document,
     },
 };
 
@@ -74,6 +73,21 @@ pub(super) async fn recorded(
     }
 }
 
+/// Nothing was created, and this is why.
+fn nothing_made(verdict: Verdict, reporter: &Reporter, result: &ResultFile) -> u8 {
+    if let Err(e) = result.refused(&verdict) {
+        reporter.say(&Notice::result_file(result.path(), &e));
+    }
+    let code = exit::code(&verdict);
+    reporter.say(&Notice::Verdict(verdict));
+    code
+}
+
+fn stopped(signal: Signal) -> Verdict {
+    let message = format!("stopped by {}", signal.name());
+    Verdict::new(Outcome::Interrupted(signal), signal.name(), message)
+}
+
 fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
     reporter.refuse(refusal);
     let verdict = Verdict::new(Outcome::Refused, "Refused", &refusal.message).with_hint(refusal.hint.clone());
@@ -108,7 +122,7 @@ async fn attempt(
         None => RunId::random(random()?),
     };
     let prepared = prepare(
-        bundle.job,
+        bundle.job.clone(),
         &Overlay {
             name: settings.name.as_deref(),
             exact_name: settings.exact_name || bundle.exact_names,
@@ -132,12 +146,27 @@ async fn attempt(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    for what in bundle.told.iter().chain(&prepared.adjusted) {
+    let plan = plan(&settings, &prepared, &run_id, &wanted)?;
+    let told = bundle.told.clone();
+    bundle.job = prepared.job;
+    let own = settings.life.own.clone();
+    let (mut order, warnings) = Order::new(bundle, prepared.names, run_id, &prepared.namespace, own)?;
+    for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
 
-    let mut plan = plan(&settings, &prepared, &run_id, &wanted)?;
-    let mut order = Order::new(prepared.job, prepared.names, run_id);
+    let mut plan = Plan {
+        companions: order.titles(),
+        ..plan
+    };
+    let found = tokio::select! {
+        found = companions::places(&cluster, &order, settings.connect_timeout, started) => found?,
+        Some(signal) = signals.recv() => Err(stopped(signal)),
+    };
+    match found {
+        Ok(places) => order.made_at(places),
+        Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
+    }
     if let Some(pod) = &settings.life.owned_by_pod {
         let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace).await?;
         order.owned_by(&name, &uid);
@@ -217,6 +246,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wa
             adopt_failed,
             replace: settings.life.replace,
         },
+        companions: Vec::new(),
         task: if settings.life.detach { Task::Detach } else { Task::Run },
         logs,
         fail_on_log_gap: settings.logs.fail_on_log_gap,
@@ -271,21 +301,7 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
 fn read(source: &Source) -> Result<Bundle, Refusal> {
     match source {
         Source::Image(image) => Ok(Bundle::alone("--image", image.manifest())),
-        Source::Files(args) => {
-            let bundle = files::bundle(args)?;
-            if bundle.companions.is_empty() {
-                return Ok(bundle);
-            }
-            let found: Vec<String> = bundle.companions.iter().map(Document::title).collect();
-            Err(Refusal::new(
-                format!(
-                    "{} stands beside other objects: {}",
-                    bundle.source.title(),
-                    found.join(", ")
-                ),
-                "kjo runs a file with one Job alone; create the other objects with 'kubectl apply' first",
-            ))
-        }
+        Source::Files(args) => files::bundle(args),
     }
 }
 

@@ -75,14 +75,14 @@ impl Cluster {
     /// Marks the Job of this name as delivered, if it has this UID.
     pub async fn mark_job(&self, name: &str, uid: &str) -> Result<(), Failure> {
         let patch = json!({"metadata": {"uid": uid, "labels": {DELIVERED: "true"}}});
-        self.patch_job(name, &patch).await
+        self.patch_job(name, &patch).await.map(drop)
     }
 
-    async fn patch_job(&self, name: &str, patch: &Value) -> Result<(), Failure> {
+    pub(super) async fn patch_job(&self, name: &str, patch: &Value) -> Result<Value, Failure> {
         let path = format!("{}/{}", self.jobs(), encoded(name));
         let uri = with_query(&path, &[("fieldManager", "kjo")]);
-        self.unary(Method::PATCH, &uri, patch.to_string().into_bytes()).await?;
-        Ok(())
+        let answer = self.unary(Method::PATCH, &uri, patch.to_string().into_bytes()).await?;
+        decoded(answer.body())
     }
 
     /// Deletes the Job of this name if it has this UID.

@@ -2,6 +2,7 @@
 //! requests and reports what came of them; when to send which is decided in `core`.
 
 mod answer;
+mod companions;
 mod connect;
 mod jobs;
 mod login;
@@ -21,6 +22,7 @@ use http_body_util::BodyExt as _;
 use kube::{Client, client::Body};
 use tokio::time::Instant;
 
+pub use companions::Served;
 pub use connect::{Connection, Where, connect};
 pub use jobs::{Created, job_view};
 pub use logs::LogRequest;

@@ -63,7 +63,7 @@ pub enum Decision {
         unmarkable: Vec<String>,
     },
     /// Whether finished Jobs can be marked has to be known first.
-    AskWhetherMarked,
+    AskMayPatch,
     /// There is one, and it is not what would be sent.
     Differs {
         /// The Job.
@@ -102,7 +102,7 @@ pub fn decide(found: &[Found], adopt: Adopt, may_mark: Option<bool>) -> Decision
     let job = Box::new(newest.job.clone());
     let finished = job.terminal().is_some();
     if finished && may_mark.is_none() {
-        return Decision::AskWhetherMarked;
+        return Decision::AskMayPatch;
     }
     match &newest.difference {
         Some(difference) if adopt == Adopt::Exact || finished || !difference.loose => Decision::Differs {

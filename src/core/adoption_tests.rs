@@ -40,14 +40,14 @@ fn other(job: JobView, loose: bool) -> Found {
 fn starts(decision: &Decision) -> Option<u32> {
     match decision {
         Decision::Start { generation, .. } => Some(*generation),
-        Decision::Adopt { .. } | Decision::AskWhetherMarked | Decision::Differs { .. } => None,
+        Decision::Adopt { .. } | Decision::AskMayPatch | Decision::Differs { .. } => None,
     }
 }
 
 fn adopts(decision: &Decision) -> Option<&str> {
     match decision {
         Decision::Adopt { job, .. } => Some(&job.name),
-        Decision::Start { .. } | Decision::AskWhetherMarked | Decision::Differs { .. } => None,
+        Decision::Start { .. } | Decision::AskMayPatch | Decision::Differs { .. } => None,
     }
 }
 
@@ -71,7 +71,7 @@ fn a_running_job_is_adopted_and_a_delivered_one_is_history() {
 #[test]
 fn a_finished_job_that_nobody_saw_is_adopted_where_marks_mean_anything() {
     let found = [same(over(ConditionKind::Complete, job(1)))];
-    assert_eq!(decide(&found, Adopt::Exact, None), Decision::AskWhetherMarked);
+    assert_eq!(decide(&found, Adopt::Exact, None), Decision::AskMayPatch);
     assert_eq!(adopts(&decide(&found, Adopt::Exact, Some(true))), Some("etl-1"));
     assert_eq!(
         decide(&found, Adopt::Exact, Some(false)),
@@ -146,7 +146,7 @@ proptest! {
                 prop_assert!(job.terminal().is_none() || may_mark == Some(true));
                 prop_assert!(job.terminal().is_some() || !job.deleting);
             }
-            Decision::AskWhetherMarked => prop_assert!(may_mark.is_none()),
+            Decision::AskMayPatch => prop_assert!(may_mark.is_none()),
             Decision::Differs { .. } => prop_assert!(false, "all are what would be sent"),
         }
     }

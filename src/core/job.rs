@@ -19,6 +19,8 @@ pub struct JobView {
     pub run_id: Option<String>,
     /// Which Job of its run id it is, from the annotation [`GENERATION`]; the first is 1.
     pub generation: u32,
+    /// What comes along with it is not all there: the annotation [`UNREADY`].
+    pub unready: bool,
     /// Somebody has been given its outcome: the label [`DELIVERED`].
     pub delivered: bool,
     /// `metadata.deletionTimestamp` is set.
@@ -68,6 +70,10 @@ pub const RUN_ID: &str = "kjo.dev/run-id";
 
 /// The annotation that holds the number of the generation.
 pub const GENERATION: &str = "kjo.dev/generation";
+
+/// The annotation of a Job that was created suspended, until what comes along with it is made: whether it is
+/// to be let go then.
+pub const UNREADY: &str = "kjo.dev/unready";
 
 /// The label of a Job whose outcome somebody has been given.
 pub const DELIVERED: &str = "kjo.dev/delivered";
@@ -182,6 +188,7 @@ impl From<&Job> for JobView {
             resource_version: meta.resource_version.clone().unwrap_or_default(),
             run_id: annotation(RUN_ID).cloned(),
             generation: annotation(GENERATION).and_then(|n| n.parse().ok()).unwrap_or(1),
+            unready: annotation(UNREADY).is_some(),
             delivered: meta.labels.as_ref().is_some_and(|l| l.contains_key(DELIVERED)),
             deleting: meta.deletion_timestamp.is_some(),
             created_at: meta.creation_timestamp.as_ref().map(|t| t.0),

@@ -41,6 +41,15 @@ pub enum Notice {
         /// Its name.
         job: String,
     },
+    /// An object that comes along with the Job is there.
+    Companion {
+        /// Its kind and its name in the file.
+        object: String,
+        /// It was there before, and is left as it is.
+        existed: bool,
+    },
+    /// Without `patch` the Job comes before what it needs.
+    JobFirst,
     /// Nothing runs, or not all of it.
     Stalled {
         /// Why.

@@ -9,6 +9,9 @@ use crate::core::log::{cursor::Sink, stamp::Stamp};
 /// other streams wait for its end.
 const WHOLE_LINE: usize = 64 * 1024;
 
+/// What is at hand is gathered up to this before it is handed on: every hand-over wakes another thread.
+const PLENTY: usize = 48 * 1024;
+
 /// Gathers what a cursor passes on until it is written.
 #[derive(Debug)]
 pub(super) struct Lines {
@@ -51,6 +54,11 @@ impl Lines {
     pub(super) fn close(&mut self) {
         self.ear.close(&mut self.form);
         self.form.close();
+    }
+
+    /// There is enough to be worth a write of its own.
+    pub(super) fn plenty(&self) -> bool {
+        self.form.plenty()
     }
 
     /// What can be written now, and whether it leaves a line unfinished.
@@ -104,6 +112,10 @@ impl Form {
             self.ready.push(b'\n');
         }
         self.unfinished = false;
+    }
+
+    fn plenty(&self) -> bool {
+        self.ready.len() >= PLENTY
     }
 
     fn take(&mut self) -> Option<(Bytes, bool)> {

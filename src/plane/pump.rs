@@ -10,7 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::{FutureExt as _, StreamExt as _};
 use http_body_util::BodyExt as _;
 use kube::client::Body;
 use tokio::{sync::watch, time::Instant};
@@ -101,8 +101,12 @@ impl<T: Fn(LogNews)> Log<T> {
         let mut check = check.filter(|_| self.cursor.since().is_none() || !wary);
         // Who is asked need not be doubted.
         self.cursor.begin(wary && check.is_none());
+        let mut early = None;
         let end = loop {
             let next = async {
+                if let Some(chunk) = early.take() {
+                    return Some(chunk);
+                }
                 tokio::select! {
                     chunk = chunks.next() => Some(chunk),
                     () = silence(state, followed) => None,
@@ -125,6 +129,18 @@ impl<T: Fn(LogNews)> Log<T> {
             }
             let Some(chunk) = chunk else { break End::Eof };
             self.cursor.feed(&chunk, &mut self.lines);
+            while !self.cursor.stranger() && !self.lines.plenty() {
+                // The connection's own task may have more by now.
+                tokio::task::yield_now().await;
+                match chunks.next().now_or_never() {
+                    Some(Some(Ok(chunk))) => self.cursor.feed(&chunk, &mut self.lines),
+                    // An end comes after what is at hand.
+                    over => {
+                        early = over;
+                        break;
+                    }
+                }
+            }
             if self.cursor.stranger() {
                 break End::Stranger;
             }

@@ -57,6 +57,8 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("server_warning", &["what"], "a warning of the API server about the manifest"),
     ("create_delayed", &["why", "left_seconds"], "the Job cannot be created yet; it is tried again"),
     ("created", &["job"], "the Job exists"),
+    ("companion", &["object", "existed"], "an object that comes with the Job is there"),
+    ("job_first", &[], "without `patch` the Job is created before what comes with it"),
     ("attached", &["job"], "a Job that exists is followed"),
     ("adopted", &["job", "finished", "difference", "others"], "a Job that another kjo had made goes on as this run's"),
     ("look_denied", &["why"], "earlier Jobs of the run id may not be looked for"),
@@ -153,6 +155,10 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Created { job } => facts(Info, "created", json!({"job": job})),
         Notice::Attached { job } => facts(Info, "attached", json!({"job": job})),
         Notice::Adoption(notice) => of_adoption(notice),
+        Notice::Companion { object, existed } => {
+            facts(Info, "companion", json!({"object": object, "existed": existed}))
+        }
+        Notice::JobFirst => facts(Info, "job_first", json!({})),
         Notice::Stalled {
             diagnosis,
             nothing_runs,

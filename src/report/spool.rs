@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 
 /// Kept in memory before the file is used.
-const IN_MEMORY: usize = 512 * 1024;
+const IN_MEMORY: usize = 256 * 1024;
 /// Taken from the file at a time.
 const PIECE: u64 = 64 * 1024;
 
@@ -25,6 +25,7 @@ const PIECE: u64 = 64 * 1024;
 #[derive(Debug)]
 pub(super) struct Spool {
     state: Mutex<State>,
+    /// Only for those that wait: a wake-up is a system call.
     changed: Condvar,
     folder: PathBuf,
     limit: u64,
@@ -43,6 +44,8 @@ struct State {
     closed: bool,
     /// Nobody will take any more: what is put is thrown away.
     discarding: bool,
+    /// Threads that wait for a change.
+    waiting: u32,
 }
 
 /// A file of which only what lies between the two positions counts; they run round it.
@@ -76,8 +79,20 @@ impl Spool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait<'a>(&self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        self.changed.wait(state).unwrap_or_else(PoisonError::into_inner)
+    fn wait<'a>(&self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        state.waiting += 1;
+        let mut state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        state.waiting -= 1;
+        state
+    }
+
+    /// The state has changed: whoever waits for that looks again.
+    fn tell(&self, state: MutexGuard<'_, State>) {
+        let waited_for = state.waiting > 0;
+        drop(state);
+        if waited_for {
+            self.changed.notify_all();
+        }
     }
 
     /// Takes in these bytes; waits while the spool is full. Returns how many bytes came before and with
@@ -106,7 +121,7 @@ impl Spool {
             state = self.wait(state);
         }
         state.accepted = accepted;
-        self.changed.notify_all();
+        self.tell(state);
         accepted
     }
 
@@ -135,7 +150,7 @@ impl Spool {
             if let Some(bytes) = state.memory.pop_front() {
                 state.in_memory -= bytes.len();
                 state.taken += bytes.len() as u64;
-                self.changed.notify_all();
+                self.tell(state);
                 return Some(Ok(bytes));
             }
             if let Some(ring) = state.file.as_mut().filter(|ring| ring.held() > 0) {
@@ -148,7 +163,7 @@ impl Spool {
                     }
                     state.taken += bytes.len() as u64;
                 }
-                self.changed.notify_all();
+                self.tell(state);
                 return Some(piece);
             }
             if state.closed {
@@ -160,8 +175,9 @@ impl Spool {
 
     /// Nothing more will be put.
     pub(super) fn close(&self) {
-        self.lock().closed = true;
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.closed = true;
+        self.tell(state);
     }
 
     /// Throws away what is there and what will come: nobody reads stdout any more, or it cannot be written.
@@ -171,7 +187,7 @@ impl Spool {
         state.memory.clear();
         state.in_memory = 0;
         state.file = None;
-        self.changed.notify_all();
+        self.tell(state);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::{
     core::{
         diagnosis::{Cure, Diagnosis},
         duration, exit,
+        failure::Failure,
         log::{memory::Gap, stamp::Stamp},
         notice::{LogNotice, Milestone, Notice},
         outcome::{Outcome, Verdict},
@@ -46,6 +47,12 @@ pub(super) fn of(notice: &Notice) -> String {
             duration::show(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
         ),
         Notice::Created { job } => format!("created job/{job}"),
+        Notice::Companion { object, existed: false } => format!("created {object}, which comes with the Job"),
+        Notice::Companion { object, existed: true } => format!("{object} exists; it is left as it is"),
+        Notice::JobFirst => "note: Jobs may not be patched, so that the Job is created before what comes with it, \
+                             and its pods may have to wait for that\n\
+                             hint: allow patch on jobs, as manifests/rbac.yaml does"
+            .to_owned(),
         Notice::Stalled {
             diagnosis,
             nothing_runs,
@@ -59,14 +66,7 @@ pub(super) fn of(notice: &Notice) -> String {
             container,
             exit_code,
             reason,
-        } => {
-            let reason = if reason.is_empty() {
-                String::new()
-            } else {
-                format!(" ({reason})")
-            };
-            format!("pod/{pod} container {container} exited with {exit_code}{reason}")
-        }
+        } => exited(pod, container, *exit_code, reason),
         Notice::MainEnded { pod, container, others } => format!(
             "main container {container} of pod/{pod} has ended; not waiting for {}, which would run on",
             others.join(", ")
@@ -80,15 +80,7 @@ pub(super) fn of(notice: &Notice) -> String {
         }
         Notice::Milestone(step) => of_steps(step),
         Notice::Log(notice) => of_logs(notice),
-        Notice::ConnectionLost { failure, budget } if failure.is(403) => format!(
-            "the Job may not be read any more: {failure}; it runs on, trying again for {}\n\
-             hint: allow get, list and watch on jobs, as manifests/rbac.yaml does",
-            duration::show(*budget)
-        ),
-        Notice::ConnectionLost { failure, budget } => format!(
-            "the API server is out of reach: {failure}; the Job runs on, trying again for {}",
-            duration::show(*budget)
-        ),
+        Notice::ConnectionLost { failure, budget } => lost(failure, *budget),
         Notice::ConnectionBack { after } => {
             format!("the API server is back after {}", duration::show(*after))
         }
@@ -132,6 +124,27 @@ pub(super) fn of(notice: &Notice) -> String {
         } => kept(job, namespace, *pods, *ttl_seconds),
         Notice::Failure(report) => failure::of(report),
         Notice::Verdict(verdict) => self::verdict(verdict),
+    }
+}
+
+fn exited(pod: &str, container: &str, exit_code: i32, reason: &str) -> String {
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
+    format!("pod/{pod} container {container} exited with {exit_code}{reason}")
+}
+
+fn lost(failure: &Failure, budget: Duration) -> String {
+    let budget = duration::show(budget);
+    if failure.is(403) {
+        format!(
+            "the Job may not be read any more: {failure}; it runs on, trying again for {budget}\n\
+             hint: allow get, list and watch on jobs, as manifests/rbac.yaml does"
+        )
+    } else {
+        format!("the API server is out of reach: {failure}; the Job runs on, trying again for {budget}")
     }
 }
 

@@ -84,6 +84,15 @@ pub(crate) fn notices() -> Vec<Notice> {
             pods: vec![pod()],
             left: Duration::from_secs(60),
         }),
+        Notice::Companion {
+            object: "ConfigMap/settings".into(),
+            existed: false,
+        },
+        Notice::Companion {
+            object: "Service/db".into(),
+            existed: true,
+        },
+        Notice::JobFirst,
         Notice::Adoption(AdoptionNotice::Replacing { job: job() }),
         Notice::Adoption(AdoptionNotice::NotMarked {
             job: job(),

@@ -2,6 +2,7 @@
 //! `backend`).
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod adoption;
 mod api;
 mod attach;
 mod backend;

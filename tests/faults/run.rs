@@ -36,6 +36,7 @@ use kjo::{
         resource::Resource,
     },
     spec::{
+        bundle::Bundle,
         identity::RunId,
         order::Order,
         prepare::{Overlay, Ttl, prepare},
@@ -436,6 +437,7 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
             replace: false,
         },
         task: Task::Run,
+        companions: Vec::new(),
         logs: LogPlan {
             choice: Choice::default(),
             declared: Some(Declared::of(&prepared.job)),
@@ -474,7 +476,8 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
     let began = jiff::Timestamp::from_second(BEGAN).expect("a time");
     let mut result = ResultFile::begin(None, Clock::set(began)).expect("no file");
     result.about(&plan.namespace, Some(run_id.as_str()));
-    let order = Order::new(prepared.job, prepared.names, run_id.clone());
+    let bundle = Bundle::alone("faults", prepared.job);
+    let (order, _) = Order::new(bundle, prepared.names, run_id.clone(), "default", Vec::new()).expect("an order");
     let (_signals, mut signals) = mpsc::unbounded_channel();
     let shell = Shell {
         ears: kjo::plane::Ears::default(),

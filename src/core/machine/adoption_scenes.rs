@@ -37,7 +37,7 @@ fn looking(plan: Plan, jobs: Vec<JobView>) -> Run {
 
 fn generations(run: &Run) -> Vec<u32> {
     let created = run.log.iter().filter_map(|action| match action {
-        Action::Create { generation } => Some(*generation),
+        Action::Create { generation, .. } => Some(*generation),
         _ => None,
     });
     created.collect()
@@ -81,8 +81,8 @@ fn a_running_job_goes_on_as_this_runs() {
 #[test]
 fn an_end_that_nobody_saw_is_this_runs_and_is_marked() {
     let mut run = looking(given(), vec![failed()]);
-    assert!(matches!(run.log.last(), Some(Action::AskWhetherMarked)));
-    run.input(Input::MayMark(Ok(true)));
+    assert!(matches!(run.log.last(), Some(Action::AskMayPatch)));
+    run.input(Input::MayPatch(Ok(true)));
     end(&mut run, 7, failed());
     assert_eq!((run.code(), marks(&run), generations(&run).len()), (7, 1, 0));
 }
@@ -90,7 +90,7 @@ fn an_end_that_nobody_saw_is_this_runs_and_is_marked() {
 #[test]
 fn without_patch_an_end_is_passed_over_and_told_once() {
     let mut run = looking(given(), vec![failed()]);
-    run.input(Input::MayMark(Ok(false)))
+    run.input(Input::MayPatch(Ok(false)))
         .input(Input::FoundPods(Ok(Vec::new())));
     assert_eq!(generations(&run), [2]);
     assert_eq!(told(&run, |n| matches!(n, AdoptionNotice::Unmarkable { .. })), 1);
@@ -213,7 +213,7 @@ fn a_failure_that_nobody_saw_may_be_told_and_followed_by_another_try() {
     let mut plan = given();
     plan.identity.adopt_failed = AdoptFailed::Rerun;
     let mut run = looking(plan.clone(), vec![failed()]);
-    run.input(Input::MayMark(Ok(true)));
+    run.input(Input::MayPatch(Ok(true)));
     end(&mut run, 7, failed());
     assert_eq!((run.ended().unwrap().next, marks(&run)), (Some(2), 1));
     assert_eq!(told(&run, |n| matches!(n, AdoptionNotice::EarlierEnded(_))), 1);

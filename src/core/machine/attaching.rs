@@ -50,9 +50,11 @@ impl Machine {
             Input::Due => self.attaching_due(now),
             // Nothing else was asked for yet.
             Input::Warning(_)
-            | Input::MayMark(_)
+            | Input::MayPatch(_)
             | Input::FoundPods(_)
             | Input::Marked(_)
+            | Input::Companion(..)
+            | Input::Released(_)
             | Input::Created(_)
             | Input::Job(_)
             | Input::Pods(_)

@@ -95,7 +95,12 @@ impl Machine {
                     .and_then(|job| verdict::announced(job, &evidence, main))
                     .map(|verdict| self.stuck(verdict)),
             },
-            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => None,
+            Stage::Looking(_)
+            | Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Following(_)
+            | Stage::Over => None,
         };
         let mut verdict = verdict.unwrap_or_else(|| {
             Verdict::new(

@@ -23,6 +23,8 @@ const IN_FLIGHT: Duration = Duration::from_secs(11);
 #[derive(Debug)]
 pub(super) struct Creating {
     generation: u32,
+    /// It waits until what comes along with it is made.
+    suspended: bool,
     until: Duration,
     backoff: Backoff,
     /// A request that waits for its time.
@@ -58,6 +60,8 @@ enum Doubt {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Request {
+    /// Whether Jobs may be patched, which what comes along with one needs.
+    Ask,
     Create,
     Read,
 }
@@ -66,6 +70,7 @@ impl Creating {
     pub(super) fn new(plan: &Plan, generation: u32, now: Duration, jitter: Jitter) -> Self {
         Self {
             generation,
+            suspended: false,
             conflict: Conflict::None,
             until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
@@ -85,10 +90,27 @@ impl Creating {
         self
     }
 
+    /// What is asked first.
+    pub(super) fn first(&self, plan: &Plan, may_patch: Option<bool>) -> Action {
+        self.action(if plan.companions.is_empty() || may_patch.is_some() {
+            Request::Create
+        } else {
+            Request::Ask
+        })
+    }
+
+    /// It can be let go later.
+    pub(super) fn suspended(mut self, plan: &Plan, may_patch: Option<bool>) -> Self {
+        self.suspended = !plan.companions.is_empty() && may_patch == Some(true);
+        self
+    }
+
     fn action(&self, request: Request) -> Action {
         match request {
+            Request::Ask => Action::AskMayPatch,
             Request::Create => Action::Create {
                 generation: self.generation,
+                suspended: self.suspended,
             },
             Request::Read => Action::ReadJob,
         }
@@ -158,6 +180,7 @@ impl Machine {
                 }
             }
             Input::Read(Err(failure)) => self.later(Request::Read, failure, now),
+            Input::MayPatch(answer) => self.may_be_suspended(answer, now),
             Input::Deleted(answer) => self.replaced(answer, now),
             Input::Due => self.creating_due(now),
             // Nothing is watched yet.
@@ -169,9 +192,35 @@ impl Machine {
             | Input::Events(_)
             | Input::Flushed(_) => Vec::new(),
             // Late answers to requests of other stages.
-            Input::Found(_) | Input::MayMark(_) | Input::FoundPods(_) | Input::Marked(_) => Vec::new(),
+            Input::Found(_) | Input::FoundPods(_) | Input::Marked(_) | Input::Companion(..) | Input::Released(_) => {
+                Vec::new()
+            }
             Input::Signal(_) => Vec::new(),
         }
+    }
+
+    /// A Job that could not be let go again is not suspended: it comes first, and what it needs after it.
+    fn may_be_suspended(&mut self, answer: Result<bool, Failure>, now: Duration) -> Vec<Action> {
+        if let Some((signal, _)) = self.stopped {
+            let verdict = self.stopped_by(signal);
+            return self.finish(verdict, Cleanup::Nothing);
+        }
+        let may = match answer {
+            Ok(may) => may,
+            Err(failure) if failure.may_heal() => return self.later(Request::Ask, failure, now),
+            // Who may not ask has to find out.
+            Err(_) => true,
+        };
+        self.may_patch = Some(may);
+        let Stage::Creating(creating) = &mut self.stage else {
+            return Vec::new();
+        };
+        creating.suspended = may;
+        let create = creating.action(Request::Create);
+        if may {
+            return vec![create];
+        }
+        vec![Action::Say(Notice::JobFirst), create]
     }
 
     fn uncertain(&mut self) {
@@ -259,7 +308,9 @@ impl Machine {
             return Vec::new();
         };
         match creating.next {
-            Some((_, Request::Create)) if creating.doubt != Doubt::Now => self.finish(verdict, Cleanup::Nothing),
+            Some((_, Request::Create | Request::Ask)) if creating.doubt != Doubt::Now => {
+                self.finish(verdict, Cleanup::Nothing)
+            }
             Some((_, request)) => {
                 creating.next = None;
                 vec![Action::Say(stopping), creating.action(request)]

@@ -146,7 +146,12 @@ impl Machine {
                 Basis::Finished | Basis::Announced => true,
                 Basis::Given(_) | Basis::Main(_) => false,
             },
-            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Over => false,
+            Stage::Looking(_)
+            | Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Following(_)
+            | Stage::Over => false,
         };
         let known = self.verdict().outcome != Outcome::Unknown;
         let marked = self.job.as_ref().is_some_and(|job| job.delivered);

@@ -119,8 +119,9 @@ impl Machine {
     pub(super) fn conclude(&mut self, verdict: Verdict, now: Duration) -> Vec<Action> {
         let delete_now = match verdict.outcome {
             // An unknown outcome leaves everything as it is; a deleted Job needs no deletion.
-            Outcome::Unknown | Outcome::Deleted | Outcome::Refused | Outcome::Detached(_) => false,
-            Outcome::Interrupted(_) => self.plan.task != Task::Attach,
+            Outcome::Unknown | Outcome::Deleted | Outcome::Detached(_) => false,
+            // A Job that cannot have what comes along with it never began.
+            Outcome::Interrupted(_) | Outcome::Refused => self.plan.task != Task::Attach,
             Outcome::Succeeded
             | Outcome::Failed
             | Outcome::Deadline
@@ -346,8 +347,10 @@ impl Machine {
             | Input::Created(_)
             | Input::Read(_)
             | Input::Found(_)
-            | Input::MayMark(_)
+            | Input::MayPatch(_)
             | Input::FoundPods(_)
+            | Input::Companion(..)
+            | Input::Released(_)
             | Input::Signal(_) => Vec::new(),
         };
         actions.extend(self.advance(now));
@@ -545,6 +548,7 @@ impl Machine {
                 return self.give_up_creating(in_flight);
             }
             Stage::Looking(_) => return self.give_up_looking(),
+            Stage::Equipping(_) => return self.leave_unequipped(),
             Stage::Attaching(_) | Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
                 Removal::Asked { .. } => {

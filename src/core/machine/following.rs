@@ -158,9 +158,11 @@ impl Machine {
             Input::Warning(_)
             | Input::Created(_)
             | Input::Found(_)
-            | Input::MayMark(_)
+            | Input::MayPatch(_)
             | Input::FoundPods(_)
             | Input::Marked(_)
+            | Input::Companion(..)
+            | Input::Released(_)
             | Input::Listed(_)
             | Input::Deleted(_)
             | Input::Flushed(_)
@@ -250,9 +252,12 @@ impl Machine {
             Ok(Some(job)) if self.is_ours(&job) => {
                 let missing = match &mut self.stage {
                     Stage::Following(following) => following.missing.take(),
-                    Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => {
-                        None
-                    }
+                    Stage::Looking(_)
+                    | Stage::Creating(_)
+                    | Stage::Equipping(_)
+                    | Stage::Attaching(_)
+                    | Stage::Ending(_)
+                    | Stage::Over => None,
                 };
                 let told = missing
                     .filter(|missing| missing.told)
@@ -296,7 +301,12 @@ impl Machine {
         let job = &self.plan.job;
         let outage = match &self.stage {
             Stage::Following(following) => following.outage.map(|since| now.saturating_sub(since)),
-            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Looking(_)
+            | Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Ending(_)
+            | Stage::Over => None,
         };
         let ttl = self.job.as_ref().and_then(|job| job.ttl_seconds);
         let ttl = ttl

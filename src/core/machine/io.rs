@@ -33,10 +33,14 @@ pub enum Input {
     Created(Result<JobView, Failure>),
     /// The answer to [`Action::FindJobs`].
     Found(Result<Vec<Found>, Failure>),
-    /// The answer to [`Action::AskWhetherMarked`].
-    MayMark(Result<bool, Failure>),
+    /// The answer to [`Action::AskMayPatch`].
+    MayPatch(Result<bool, Failure>),
     /// The answer to [`Action::FindPods`].
     FoundPods(Result<Vec<PodView>, Failure>),
+    /// The answer to [`Action::CreateCompanion`] for the object at this place of the file.
+    Companion(usize, Result<Made, Failure>),
+    /// The answer to [`Action::Release`]: the Job as it is now; `None` when it does not exist any more.
+    Released(Result<Option<JobView>, Failure>),
     /// The answer to [`Action::Mark`].
     Marked(Result<(), Failure>),
     /// The answer to [`Action::ReadJob`]; `None` when there is no such Job.
@@ -116,6 +120,19 @@ pub struct Counts {
     pub reconnects: u32,
 }
 
+/// What a request to create a companion came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Made {
+    /// It exists now.
+    Created,
+    /// It had been made before, for this Job.
+    Ours,
+    /// It exists, and is nobody's that matters: it is used as it is.
+    Existed,
+    /// It exists, and belongs to something else.
+    Foreign,
+}
+
 /// What a delete request came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Deletion {
@@ -142,13 +159,29 @@ pub enum Action {
     /// List the Jobs that bear the run id.
     FindJobs,
     /// Ask whether Jobs may be patched.
-    AskWhetherMarked,
+    AskMayPatch,
     /// List the pods that bear the run id, of whatever generation.
     FindPods,
     /// Send the create request. Requests are about this Job from now on.
     Create {
         /// Which Job of its run id it is.
         generation: u32,
+        /// It waits until what comes along with it is made.
+        suspended: bool,
+    },
+    /// Create what comes along with the Job.
+    CreateCompanion {
+        /// Its place in the file.
+        index: usize,
+        /// The Job's generation.
+        generation: u32,
+        /// The Job's UID.
+        owner_uid: String,
+    },
+    /// Everything is there: let the Job with this UID go, unless the file suspends it.
+    Release {
+        /// The UID precondition.
+        uid: String,
     },
     /// Read the Job by its name.
     ReadJob,
@@ -284,6 +317,8 @@ pub struct Plan {
     pub identity: Identity,
     /// What is done with the Job.
     pub task: Task,
+    /// What comes along with the Job, as `KIND/NAME` of the file, in its order.
+    pub companions: Vec<String>,
     /// What is shown of its logs.
     pub logs: LogPlan,
     /// Whether to delete the Job at the end.

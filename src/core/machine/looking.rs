@@ -100,19 +100,26 @@ impl Machine {
                 actions.extend(self.start_generation(self.plan.identity.first, now));
                 actions
             }
-            Input::Found(Err(failure)) | Input::MayMark(Err(failure)) if failure.may_heal() => {
+            Input::Found(Err(failure)) | Input::MayPatch(Err(failure)) if failure.may_heal() => {
                 self.look_later(failure, now)
             }
             Input::Found(Err(failure)) => self.not_looked(&failure),
-            Input::MayMark(answer) => {
+            Input::MayPatch(answer) => {
                 let found = match &mut self.stage {
                     Stage::Looking(looking) => std::mem::take(&mut looking.found),
-                    Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => {
+                    Stage::Creating(_)
+                    | Stage::Equipping(_)
+                    | Stage::Attaching(_)
+                    | Stage::Following(_)
+                    | Stage::Ending(_)
+                    | Stage::Over => {
                         return Vec::new();
                     }
                 };
                 // Who may not even ask is better told an old outcome than run twice.
-                self.found(found, Some(answer.unwrap_or(true)), now)
+                let may = answer.unwrap_or(true);
+                self.may_patch = Some(may);
+                self.found(found, Some(may), now)
             }
             Input::FoundPods(answer) => self.found_pods(answer, now),
             Input::Due => self.looking_due(now),
@@ -121,6 +128,8 @@ impl Machine {
             | Input::Created(_)
             | Input::Read(_)
             | Input::Marked(_)
+            | Input::Companion(..)
+            | Input::Released(_)
             | Input::Job(_)
             | Input::Pods(_)
             | Input::Listed(_)
@@ -133,7 +142,7 @@ impl Machine {
     }
 
     fn found(&mut self, found: Vec<Found>, may_mark: Option<bool>, now: Duration) -> Vec<Action> {
-        let decision = decide(&found, self.plan.identity.adopt, may_mark);
+        let decision = decide(&found, self.plan.identity.adopt, may_mark.or(self.may_patch));
         if let Some((signal, _)) = self.stopped {
             return self.found_too_late(decision, signal, now);
         }
@@ -141,10 +150,10 @@ impl Machine {
             return Vec::new();
         };
         match decision {
-            Decision::AskWhetherMarked => {
+            Decision::AskMayPatch => {
                 looking.step = Step::Marks;
                 looking.found = found;
-                vec![Action::AskWhetherMarked]
+                vec![Action::AskMayPatch]
             }
             Decision::Adopt {
                 job,
@@ -179,7 +188,7 @@ impl Machine {
     fn found_too_late(&mut self, decision: Decision, signal: Signal, now: Duration) -> Vec<Action> {
         match decision {
             Decision::Adopt { job, .. } if job.terminal().is_none() => self.adopt(*job, None, Vec::new(), now),
-            Decision::Adopt { .. } | Decision::Start { .. } | Decision::AskWhetherMarked | Decision::Differs { .. } => {
+            Decision::Adopt { .. } | Decision::Start { .. } | Decision::AskMayPatch | Decision::Differs { .. } => {
                 let verdict = self.stopped_by(signal);
                 self.finish(verdict, Cleanup::Nothing)
             }
@@ -304,7 +313,7 @@ impl Machine {
         }
         if looking.seek.again(now) {
             return vec![match looking.step {
-                Step::Marks => Action::AskWhetherMarked,
+                Step::Marks => Action::AskMayPatch,
                 Step::Jobs | Step::Pods { .. } => Action::FindJobs,
             }];
         }
@@ -350,7 +359,12 @@ impl Machine {
     pub(super) fn stop_looking(&mut self, signal: Signal) -> Vec<Action> {
         let asking = match &mut self.stage {
             Stage::Looking(looking) => looking.step == Step::Jobs,
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => false,
+            Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Following(_)
+            | Stage::Ending(_)
+            | Stage::Over => false,
         };
         if self.on(signal) == OnInterrupt::Detach || !asking {
             let verdict = self.stopped_by(signal);
@@ -379,19 +393,22 @@ impl Machine {
         let name = self.plan.identity.names.of(generation);
         let taken = match &self.stage {
             Stage::Looking(looking) => looking.taken.as_ref() == Some(&name),
-            Stage::Creating(_) | Stage::Attaching(_) | Stage::Following(_) | Stage::Ending(_) | Stage::Over => false,
+            Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Following(_)
+            | Stage::Ending(_)
+            | Stage::Over => false,
         };
         self.plan.job = name;
         // What is adopted may be shown from now on only; what is made is shown from its beginning.
         self.plan.logs.start = Start::Beginning;
         self.pods = Pods::new(self.plan.logs.clone());
         let creating = Creating::new(&self.plan, generation, now, self.jitter.fork());
-        self.stage = Stage::Creating(creating.conflicting(taken));
-        vec![if taken {
-            Action::ReadJob
-        } else {
-            Action::Create { generation }
-        }]
+        let creating = creating.conflicting(taken).suspended(&self.plan, self.may_patch);
+        let first = creating.first(&self.plan, self.may_patch);
+        self.stage = Stage::Creating(creating);
+        vec![if taken { Action::ReadJob } else { first }]
     }
 
     /// The Job exists: it is followed from now on, or left to itself if that is the task.
@@ -404,6 +421,17 @@ impl Machine {
             Action::Say(notice),
         ];
         self.job = Some(job.clone());
+        if self.lacks_companions(&job) && self.stopped.is_none() {
+            actions.extend(self.equip(job, now));
+            return actions;
+        }
+        actions.extend(self.begin_following(job, now));
+        actions
+    }
+
+    /// The Job has all that it needs: it is followed, or left to itself if that is the task.
+    pub(super) fn begin_following(&mut self, job: JobView, now: Duration) -> Vec<Action> {
+        let mut actions = Vec::new();
         if self.plan.task == Task::Detach && self.stopped.is_none() {
             let verdict = Verdict::new(
                 Outcome::Detached(None),

@@ -9,6 +9,7 @@
 //! - *Attaching* (`attaching.rs`), in place of creating: a Job that exists is read.
 //! - *Creating* (`creating.rs`): the create request, its retries, and the question whether a lost one
 //!   took effect.
+//! - *Equipping* (`equipping.rs`), where the file holds more than the Job: the rest of it is made.
 //! - *Following* (`following.rs`): the Job and its pods are watched, logs are read, until a verdict.
 //! - *Ending* (`ending.rs`): logs drain, stdout is flushed, the Job is deleted by policy.
 //!
@@ -20,6 +21,7 @@ mod closing;
 mod creating;
 mod delivering;
 mod ending;
+mod equipping;
 mod following;
 mod io;
 mod logs;
@@ -37,12 +39,12 @@ use std::time::Duration;
 
 pub use io::{
     Action, Cleanup, Counts, DeletePolicy, Deleted, Deletion, Ended, Identity, Input, LogNews, LogPlan, LogSource,
-    OnInterrupt, Plan, Propagation, Seen, StreamId, Task,
+    Made, OnInterrupt, Plan, Propagation, Seen, StreamId, Task,
 };
 
 use self::{
-    attaching::Attaching, creating::Creating, ending::Ending, following::Following, io::Origin, looking::Looking,
-    milestones::Milestones, pods::Pods,
+    attaching::Attaching, creating::Creating, ending::Ending, equipping::Equipping, following::Following, io::Origin,
+    looking::Looking, milestones::Milestones, pods::Pods,
 };
 use super::{
     backoff::Jitter,
@@ -67,6 +69,8 @@ pub struct Machine {
     jitter: Jitter,
     job: Option<JobView>,
     origin: Origin,
+    /// Whether Jobs may be patched, where that was asked.
+    may_patch: Option<bool>,
     pods: Pods,
     stage: Stage,
     /// The first signal, and until when the run has to be over because of it.
@@ -88,6 +92,7 @@ pub struct Machine {
 enum Stage {
     Looking(Box<Looking>),
     Creating(Creating),
+    Equipping(Box<Equipping>),
     Attaching(Attaching),
     Following(Box<Following>),
     Ending(Box<Ending>),
@@ -109,7 +114,8 @@ impl Machine {
                     (Stage::Looking(Box::new(looking)), Action::FindJobs)
                 } else {
                     let creating = Creating::new(&plan, first, now, own);
-                    (Stage::Creating(creating), Action::Create { generation: first })
+                    let ask = creating.first(&plan, None);
+                    (Stage::Creating(creating), ask)
                 }
             }
             Task::Attach => {
@@ -125,6 +131,7 @@ impl Machine {
             jitter,
             job: None,
             origin: Origin::Made,
+            may_patch: None,
             stage,
             stopped: None,
             leaving: false,
@@ -144,6 +151,7 @@ impl Machine {
         let stage = match &self.stage {
             Stage::Looking(looking) => Some(looking.due(&self.plan)),
             Stage::Creating(creating) => creating.due(),
+            Stage::Equipping(equipping) => Some(equipping.due()),
             Stage::Attaching(attaching) => Some(attaching.due()),
             Stage::Following(following) => following.due(&self.plan),
             Stage::Ending(ending) => ending.due(&self.plan, &self.pods),
@@ -152,7 +160,12 @@ impl Machine {
         let timeout = match &self.stage {
             Stage::Following(_) => self.plan.timeout.map(|t| (t, "timeout")),
             // Creating has it in its own limit, so that a request under way is not left alone.
-            Stage::Looking(_) | Stage::Creating(_) | Stage::Attaching(_) | Stage::Ending(_) | Stage::Over => None,
+            Stage::Looking(_)
+            | Stage::Creating(_)
+            | Stage::Equipping(_)
+            | Stage::Attaching(_)
+            | Stage::Ending(_)
+            | Stage::Over => None,
         };
         let stopped = self.stopped.map(|(_, by)| (by, "signal"));
         [stage, timeout, stopped].into_iter().flatten().min()
@@ -176,6 +189,7 @@ impl Machine {
         match self.stage {
             Stage::Looking(_) => self.looking(input, now),
             Stage::Creating(_) => self.creating(input, now),
+            Stage::Equipping(_) => self.equipping(input, now),
             Stage::Attaching(_) => self.attaching(input, now),
             Stage::Following(_) => self.following(input, now),
             Stage::Ending(_) => self.ending(input, now),
@@ -199,6 +213,7 @@ impl Machine {
         match self.stage {
             Stage::Looking(_) => self.stop_looking(signal),
             Stage::Creating(_) => self.stop_creating(signal),
+            Stage::Equipping(_) => self.stop_equipping(signal, now),
             Stage::Attaching(_) => self.finish(verdict, Cleanup::Nothing),
             Stage::Following(_) => self.conclude(verdict, now),
             Stage::Ending(_) => self.hurry(now),

@@ -56,6 +56,7 @@ impl Machine {
                     Stage::Ending(ending) => ending.quiet.list_lost(&failure, budget, now),
                     Stage::Looking(_)
                     | Stage::Creating(_)
+                    | Stage::Equipping(_)
                     | Stage::Attaching(_)
                     | Stage::Following(_)
                     | Stage::Over => None,

@@ -25,7 +25,7 @@ impl Machine {
     /// `None` once the run is over.
     fn phase(&self) -> Option<Phase> {
         Some(match &self.stage {
-            Stage::Looking(_) | Stage::Creating(_) => Phase::Creating,
+            Stage::Looking(_) | Stage::Creating(_) | Stage::Equipping(_) => Phase::Creating,
             Stage::Attaching(_) => Phase::Looking,
             Stage::Following(following) if following.out_of_reach() => Phase::OutOfReach,
             Stage::Following(_) => match self.milestones.furthest() {

@@ -34,6 +34,7 @@ fn plan() -> Plan {
             replace: false,
         },
         task: Task::Run,
+        companions: Vec::new(),
         logs: log_plan(),
         fail_on_log_gap: false,
         delete: DeletePolicy::OnSuccess,
@@ -604,6 +605,9 @@ fn the_log_of_a_lost_node_is_not_waited_for() {
 
 #[path = "adoption_scenes.rs"]
 mod adoption_scenes;
+
+#[path = "companion_scenes.rs"]
+mod companion_scenes;
 
 #[path = "scenes.rs"]
 mod scenes;
