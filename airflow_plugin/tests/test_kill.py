@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -169,6 +170,22 @@ def test_a_time_out_of_the_task_deletes_and_asks_nobody(
         signal.signal(signal.SIGALRM, before)
     assert task_log[-2:] == ["deleting job", "job deleted"]
     assert asked == []
+
+
+def test_only_a_supervisor_at_descriptor_0_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, theirs = socket.socketpair()
+    saved = os.dup(0)
+    with ours, theirs:
+        try:
+            os.dup2(ours.fileno(), 0)
+            orphaned = _stop.supervised()
+            assert not orphaned()
+            monkeypatch.setattr(os, "getppid", lambda: 1)
+            assert orphaned()
+        finally:
+            os.dup2(saved, 0)
+            os.close(saved)
+    assert not _stop.supervised()()
 
 
 def test_keep_pod_leaves_the_job_whoever_kills(

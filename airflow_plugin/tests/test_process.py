@@ -50,6 +50,7 @@ def process(tmp_path: Path) -> Callable[..., Process]:
         on_line: Callable[[str], None] = lambda line: None,
         kill_timeout: float = 20,
         choose_signal: Callable[[BaseException | None], int] = lambda _: signal.SIGTERM,
+        orphaned: Callable[[], bool] = lambda: False,
     ) -> Process:
         script = tmp_path / "child.py"
         script.write_text(
@@ -74,6 +75,7 @@ def process(tmp_path: Path) -> Callable[..., Process]:
             on_stderr=errors.extend,
             kill_timeout=kill_timeout,
             choose_signal=choose_signal,
+            orphaned=orphaned,
         )
         made.lines = lines  # type: ignore[attr-defined]
         made.errors = errors  # type: ignore[attr-defined]
@@ -236,6 +238,13 @@ def test_the_exception_is_the_reason_to_choose_by(process: Any) -> None:
     with pytest.raises(TaskTimeout) as caught:
         run.run()
     assert seen == [caught.value]
+
+
+def test_an_orphan_ends_a_silent_child_in_order(process: Any) -> None:
+    begun = []
+    run = process(CLEANS_UP, on_line=begun.append, orphaned=lambda: bool(begun))
+    assert run.run() == 143
+    assert run.lines == ["ready", "deleting job", "job deleted"]
 
 
 def test_a_silent_child_is_asked_at_once(process: Any, on_signal: Any) -> None:

@@ -65,6 +65,8 @@ class Process:
     :param kill_timeout: seconds from the request to end until SIGKILL.
     :param choose_signal: called once, in the calling thread and outside of signal handlers, when the
         child shall end: with the exception that is the reason, or None after :meth:`terminate`.
+    :param orphaned: whether whoever runs this process is gone, asked a few times a second: then the
+        child shall end as after :meth:`terminate`.
     :param pass_fds: descriptors that the child inherits.
     """
 
@@ -78,6 +80,7 @@ class Process:
         on_stderr: Callable[[list[str]], None],
         kill_timeout: float,
         choose_signal: Callable[[BaseException | None], int] = lambda _: signal.SIGTERM,
+        orphaned: Callable[[], bool] = lambda: False,
         pass_fds: Sequence[int] = (),
     ) -> None:
         self._argv = list(argv)
@@ -87,6 +90,7 @@ class Process:
         self._outputs = ((LineBuffer(), on_stdout), (LineBuffer(), on_stderr))
         self._kill_timeout = kill_timeout
         self._choose_signal = choose_signal
+        self._orphaned = orphaned
         self._child: subprocess.Popen[bytes] | None = None
         self._wake: tuple[int, int] | None = None
         self._deadline: float | None = None
@@ -214,6 +218,8 @@ class Process:
 
     def _heed(self, child: subprocess.Popen[bytes]) -> None:
         """Do what :meth:`terminate` asked for, and what comes of it in time."""
+        if self._deadline is None and self._orphaned():
+            self.terminate()
         if self._deadline is not None and child.poll() is None:
             self._signal(child, None)
         self._kill_if_late(child)

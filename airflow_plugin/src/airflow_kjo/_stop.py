@@ -7,6 +7,8 @@ Job shall run on, and the next try adopts it). Airflow itself knows: it is asked
 
 from __future__ import annotations
 
+import os
+import stat
 import threading
 from collections.abc import Callable
 from typing import Literal
@@ -20,6 +22,21 @@ _BY_THE_USER = frozenset(
     {"failed", "success", "skipped", "removed", "restarting", "upstream_failed", None}
 )
 """States that only somebody's decision gives to a task that runs. None: it was cleared."""
+
+
+def supervised() -> Callable[[], bool]:
+    """Return what tells whether the supervisor of this process is gone.
+
+    Airflow 3's is at the other end of descriptor 0. When it is killed its runner goes on, unheard, until
+    it writes its next line, which may be hours: meanwhile another try runs. Who runs a task in another
+    way (``airflow dags test``, a test) may leave it to itself.
+    """
+    parent = os.getppid()
+    try:
+        watched = stat.S_ISSOCK(os.fstat(0).st_mode)
+    except OSError:
+        watched = False
+    return lambda: watched and os.getppid() != parent
 
 
 class NoAnswerError(Exception):

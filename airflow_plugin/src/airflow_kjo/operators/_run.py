@@ -189,6 +189,7 @@ class Run:
             on_stderr=Messages(self.log, self._heard),
             kill_timeout=operator.kill_timeout,
             choose_signal=self._choose_signal,
+            orphaned=_stop.supervised(),
             pass_fds=self.descriptors,
         )
         operator.process = process
