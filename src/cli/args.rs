@@ -6,7 +6,8 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
     attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, files::FileArgs, life_flags::LifeArgs,
-    log_flags::LogArgs, messages::MessageArgs, status::StatusArgs, xcom_flags::XComArgs,
+    log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs, status::StatusArgs,
+    xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -29,6 +30,10 @@ pub enum Command {
     #[command(after_long_help = AFTER_RUN)]
     Run(Box<RunArgs>),
 
+    /// Print the manifests that run would send, with every flag laid over them
+    #[command(after_long_help = AFTER_RENDER)]
+    Render(Box<RenderArgs>),
+
     /// Follow a Job that exists: its logs, its end, its exit code. Never deletes or changes it
     Attach(Box<AttachArgs>),
 
@@ -49,6 +54,15 @@ pub enum Command {
     #[command(hide = true)]
     SandboxSupervisor,
 }
+
+const AFTER_RENDER: &str = "\
+Takes the flags of 'kjo run'; those about waiting and cleaning up change nothing here. What is printed
+can be sent:
+      kjo render -f job.yaml --run-id ID --show-secrets | kjo run --run-id ID --exact-name -f -
+
+Exit codes:
+  0    it was printed; with --dry-run=server, the API server takes it
+  125  it was refused, or could not be judged";
 
 const AFTER_STATUS: &str = "\
 \"outcome\" is null while the Job runs. The exit code tells whether the Job could be read:
@@ -101,38 +115,32 @@ A container may exit with any of these itself; --result-file tells them apart.";
 
 /// `kjo run`.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("source").required(true).args(["file", "image"])))]
+#[command(group(ArgGroup::new("source").required(true).multiple(true).args(["file", "image"])))]
 pub struct RunArgs {
     /// The manifests.
     #[command(flatten)]
     pub files: FileArgs,
 
-    /// Run a command in this image instead of a manifest: one pod, one try
-    #[arg(long, value_name = "IMAGE", help_heading = "What to run", conflicts_with = "file")]
+    /// Run a command in this image: one pod, one try. With -f: the main container's image, in place of the
+    /// manifest's
+    #[arg(long, value_name = "IMAGE", help_heading = "What to run")]
     pub image: Option<String>,
 
     /// Set a variable of the container; NAME alone passes kjo's own value on
-    #[arg(
-        short = 'e',
-        long,
-        value_name = "NAME[=VALUE]",
-        help_heading = "What to run",
-        conflicts_with = "file"
-    )]
+    #[arg(short = 'e', long, value_name = "NAME[=VALUE]", help_heading = "What to run")]
     pub env: Vec<String>,
 
     /// The command and its arguments, in place of the image's own
-    #[arg(
-        last = true,
-        value_name = "COMMAND",
-        help_heading = "What to run",
-        conflicts_with = "file"
-    )]
+    #[arg(last = true, value_name = "COMMAND", help_heading = "What to run")]
     pub command: Vec<String>,
 
     /// When the nodes pull the image, for every container
     #[arg(long, value_name = "POLICY", help_heading = "What to run", ignore_case = true)]
     pub image_pull_policy: Option<PullPolicy>,
+
+    /// What is laid over the manifest.
+    #[command(flatten)]
+    pub overlay: OverlayArgs,
 
     /// Base of the Job's name [default: the manifest's, or the image's]
     #[arg(long, value_name = "NAME", help_heading = "Identity")]

@@ -145,6 +145,11 @@ const RUNNERS: [&str; 9] = [
     "CI",
 ];
 
+/// This is a CI runner's environment.
+pub(super) fn in_ci(env: Env<'_>) -> bool {
+    RUNNERS.iter().any(|name| env(name).is_some_and(|v| is_set(&v)))
+}
+
 impl LifeArgs {
     /// When the Job is deleted at its end.
     #[must_use]
@@ -196,7 +201,7 @@ impl LifeArgs {
     /// signal only the shell, so that there it deletes, unless told otherwise.
     #[must_use]
     pub fn on_orphaned(&self, env: Env<'_>) -> Option<OnInterrupt> {
-        let runner = || RUNNERS.iter().any(|name| env(name).is_some_and(|v| is_set(&v)));
+        let runner = || in_ci(env);
         match self.die_with_parent {
             Some(DieArg::Off) => None,
             Some(DieArg::Delete) => Some(OnInterrupt::Delete),

@@ -9,7 +9,10 @@ pub mod delete;
 pub mod files;
 pub mod life_flags;
 pub mod log_flags;
+mod manifest;
 pub mod messages;
+pub mod overlay_flags;
+pub mod render;
 pub mod run;
 mod sandbox;
 pub mod settings;
@@ -57,7 +60,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
     let started = Instant::now();
     let code = runtime.block_on(async {
         match cli.command {
-            Command::Run(args) => run::run(*args, env, started).await,
+            // Their arguments are many.
+            Command::Run(args) => Box::pin(run::run(*args, env, started)).await,
+            Command::Render(args) => Box::pin(render::render(*args, env, started)).await,
             Command::Attach(args) => attach::attach(*args, env, started).await,
             Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,

@@ -8,9 +8,9 @@ use tokio::time::Instant;
 
 use super::{
     args::RunArgs,
-    companions, files,
+    companions, manifest,
     sandbox::{self, Sandbox},
-    settings::{Env, RunSettings, Source},
+    settings::{Env, RunSettings},
     xcom_flags,
 };
 use crate::{
@@ -31,13 +31,7 @@ use crate::{
         result::{Clock, ResultFile},
     },
     signals,
-    spec::{
-        Refusal,
-        bundle::Bundle,
-        identity::RunId,
-        order::Order,
-        prepare::{Overlay, Prepared, prepare},
-    },
+    spec::{Refusal, identity::RunId, order::Order, prepare::Prepared},
 };
 
 /// Runs, and returns the exit code.
@@ -108,10 +102,10 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let mut bundle = read(&settings.source)?;
+    let mut bundle = manifest::bundle(&settings, env)?;
     let wanted = settings
         .xcom
-        .prepare(&mut bundle.job, settings.main.main_container.as_deref())?;
+        .wanted(&bundle.job, settings.main.main_container.as_deref());
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
@@ -121,19 +115,7 @@ async fn attempt(
         Some(id) => id.clone(),
         None => RunId::random(random()?),
     };
-    let prepared = prepare(
-        bundle.job.clone(),
-        &Overlay {
-            name: settings.name.as_deref(),
-            exact_name: settings.exact_name || bundle.exact_names,
-            namespace: settings.namespace.as_deref(),
-            context_namespace: &connection.namespace,
-            ttl: settings.life.ttl.unwrap_or_default(),
-            deadline: settings.life.deadline.map(|deadline| deadline.as_secs().max(1)),
-            pull_policy: settings.pull_policy,
-            run_id: &run_id,
-        },
-    )?;
+    let prepared = manifest::prepared(&settings, &bundle, &run_id, &connection.namespace)?;
     sandbox.namespace(&prepared.namespace);
     let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
     if !settings.sandbox {
@@ -296,13 +278,6 @@ pub(super) fn no_signals(error: &std::io::Error) -> Refusal {
         format!("signals cannot be caught: {error}"),
         "see the limits of this environment",
     )
-}
-
-fn read(source: &Source) -> Result<Bundle, Refusal> {
-    match source {
-        Source::Image(image) => Ok(Bundle::alone("--image", image.manifest())),
-        Source::Files(args) => files::bundle(args),
-    }
 }
 
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Refusal> {

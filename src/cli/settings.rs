@@ -7,6 +7,7 @@ use super::{
     files::FileArgs,
     life_flags::LifeArgs,
     log_flags::LogArgs,
+    overlay_flags::{Main, OverlayArgs},
     xcom_flags::XComArgs,
 };
 use crate::{
@@ -27,6 +28,8 @@ pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
 pub struct RunSettings {
     /// Where the manifest comes from.
     pub source: Source,
+    /// What is laid over it.
+    pub overlay: OverlayArgs,
     /// Base of the name.
     pub name: Option<String>,
     /// No suffix.
@@ -70,8 +73,8 @@ pub struct RunSettings {
 /// Where the manifest comes from.
 #[derive(Debug)]
 pub enum Source {
-    /// `-f`.
-    Files(FileArgs),
+    /// `-f`, and what is laid over its main container.
+    Files(FileArgs, Main),
     /// `--image`.
     Image(ImageRun),
 }
@@ -83,22 +86,25 @@ impl RunSettings {
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         contradiction(&args.cluster, env)?;
-        let source = match (args.files, args.image) {
-            (files, _) if !files.file.is_empty() => Source::Files(files),
-            (_, Some(image)) if !image.trim().is_empty() => Source::Image(ImageRun {
-                image,
-                env: args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?,
+        let given_env = args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?;
+        let source = match (args.files, given("--image", args.image)?) {
+            (files, image) if !files.file.is_empty() => Source::Files(
+                files,
+                Main {
+                    image,
+                    env: given_env,
+                    command: args.command,
+                },
+            ),
+            (_, image) => Source::Image(ImageRun {
+                image: image.unwrap_or_default(),
+                env: given_env,
                 command: args.command,
             }),
-            (..) => {
-                return Err(Refusal::new(
-                    "--image is empty",
-                    "name an image, for example --image busybox; is a variable unset?",
-                ));
-            }
         };
         Ok(Self {
             source,
+            overlay: args.overlay,
             name: args.name,
             exact_name: args.exact_name,
             run_id: args.run_id.as_deref().map(RunId::given).transpose()?,

@@ -57,28 +57,35 @@ impl XComArgs {
     ///
     /// # Errors
     /// The Job has something of its own in the way.
-    pub fn prepare(&self, job: &mut Value, main: Option<&str>) -> Result<Wanted, Refusal> {
-        let file = self.xcom.map(|source| match source {
-            XComArg::Termination => Source::Termination,
-            XComArg::Sidecar => Source::Sidecar,
-        });
-        if let (Some(Source::Termination), Some(image)) = (file, &self.xcom_image) {
+    pub fn lay(&self, job: &mut Value, main: Option<&str>) -> Result<(), Refusal> {
+        let Some(source) = self.source() else { return Ok(()) };
+        if let (Source::Termination, Some(image)) = (source, &self.xcom_image) {
             return Err(Refusal::new(
                 format!("--xcom-image {image} is for a sidecar, and --xcom termination has none"),
                 "leave one of the two out",
             ));
         }
-        if let Some(source) = file {
-            xcom::apply(job, main, source, self.xcom_image.as_deref())?;
-        }
-        Ok(Wanted {
+        xcom::apply(job, main, source, self.xcom_image.as_deref())
+    }
+
+    /// What is asked for, of this Job.
+    #[must_use]
+    pub fn wanted(&self, job: &Value, main: Option<&str>) -> Wanted {
+        Wanted {
             markers: match self.markers {
                 MarkersArg::Off => Markers::Off,
                 MarkersArg::Read => Markers::Read,
                 MarkersArg::Hide => Markers::Hide,
             },
-            file,
+            file: self.source(),
             main: xcom::speaker(job, main),
+        }
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.xcom.map(|source| match source {
+            XComArg::Termination => Source::Termination,
+            XComArg::Sidecar => Source::Sidecar,
         })
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Cluster,
+    Cluster, answer,
     jobs::{decoded, job_view},
     uri::{encoded, with_query},
 };
@@ -91,6 +91,18 @@ impl Cluster {
             .flatten()
             .any(|owner| owner.get("uid") == Some(&json!(uid)));
         Ok(if ours { Made::Ours } else { Made::Foreign })
+    }
+
+    /// What the API server would make of this object at this path, and its warnings; nothing is kept.
+    pub async fn judge(&self, path: &str, object: &Value) -> Result<(Value, Vec<String>), Failure> {
+        let query = [
+            ("dryRun", "All"),
+            ("fieldManager", "kjo"),
+            ("fieldValidation", "Strict"),
+        ];
+        let uri = with_query(path, &query);
+        let answer = self.unary(Method::POST, &uri, object.to_string().into_bytes()).await?;
+        Ok((decoded(answer.body())?, answer::warnings(answer.headers())))
     }
 
     /// Lets a Job go with this patch; `None` when it does not exist any more.

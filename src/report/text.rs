@@ -264,7 +264,7 @@ fn of_logs(notice: &LogNotice) -> String {
 fn verdict(verdict: &Verdict) -> String {
     let code = exit::code(verdict);
     let line = match verdict.outcome {
-        Outcome::Succeeded => verdict.message.clone(),
+        Outcome::Succeeded | Outcome::Detached(None) => verdict.message.clone(),
         Outcome::Refused | Outcome::StartFailed => format!("error: {} (exit code {code})", verdict.message),
         Outcome::Failed
         | Outcome::Deadline
@@ -272,7 +272,7 @@ fn verdict(verdict: &Verdict) -> String {
         | Outcome::Deleted
         | Outcome::Unknown
         | Outcome::Interrupted(_)
-        | Outcome::Detached(_) => format!("{} (exit code {code})", verdict.message),
+        | Outcome::Detached(Some(_)) => format!("{} (exit code {code})", verdict.message),
     };
     with_hint(line, verdict.hint.as_deref())
 }

@@ -256,6 +256,8 @@ pub(crate) fn notices() -> Vec<Notice> {
         verdict(Outcome::Deleted, None),
         verdict(Outcome::Unknown, None),
         verdict(Outcome::Interrupted(Signal::Interrupt), None),
+        verdict(Outcome::Detached(Some(Signal::User)), None),
+        verdict(Outcome::Detached(None), None),
         verdict(Outcome::Refused, None),
         Notice::Sandbox { user: "ada".into() },
         Notice::Milestone(Milestone::Scheduled {

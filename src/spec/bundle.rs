@@ -21,7 +21,7 @@ pub struct Bundle {
 
 /// Kinds of which a Job can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Runs {
+pub(super) enum Runs {
     Job,
     CronJob,
     Pod,
@@ -29,7 +29,7 @@ enum Runs {
 }
 
 impl Runs {
-    fn of(document: &Document) -> Option<Self> {
+    pub(super) fn of(document: &Document) -> Option<Self> {
         match (document.api_version()?, document.kind()?) {
             ("batch/v1", "Job") => Some(Self::Job),
             ("batch/v1", "CronJob") => Some(Self::CronJob),

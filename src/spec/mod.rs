@@ -2,16 +2,22 @@
 //! field is lost on the way, because nothing is parsed into typed structs.
 
 pub mod bundle;
+pub mod check;
 pub mod companions;
+pub mod fields;
 pub mod identity;
 pub mod image;
 pub mod likeness;
 mod mentions;
+pub mod names;
 pub mod order;
+pub mod overlay;
 pub mod prepare;
+pub mod private;
 pub mod read;
 mod references;
 pub mod scope;
+pub mod write;
 pub mod xcom;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.

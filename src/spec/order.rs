@@ -129,6 +129,16 @@ impl Order {
         Ok(job)
     }
 
+    /// Everything that is sent in this generation, but for what is known only in the cluster: what comes
+    /// along, in its order, and the Job at the end.
+    ///
+    /// # Errors
+    /// As `new`; not after that has succeeded.
+    pub fn objects(&self, generation: u32) -> Result<Vec<Value>, Refusal> {
+        let companions = self.named(generation)?.companions.into_iter().map(|c| c.object);
+        Ok(companions.chain([self.job(generation, false)?]).collect())
+    }
+
     /// What lets a suspended Job with this UID go, unless the file itself suspends it.
     #[must_use]
     pub fn release(&self, uid: &str) -> Value {

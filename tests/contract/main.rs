@@ -7,6 +7,8 @@ mod api;
 mod attach;
 mod backend;
 mod causes;
+mod companions;
+mod deaths;
 mod disruption;
 mod log_flags;
 mod login;

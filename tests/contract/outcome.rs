@@ -100,7 +100,8 @@ fn the_object_that_was_asked_for() {
             "true",
         ])
         .run();
-    again.expect(125, "").expect_said("already exists");
+    // The outcome of the first was given: this is the next generation.
+    again.expect(0, "").expect_said(&format!("created job/{name}-2"));
     let exact = [
         "--image",
         "busybox",
@@ -113,6 +114,10 @@ fn the_object_that_was_asked_for() {
         "true",
     ];
     ns.run(exact).run().expect(0, "");
+    ns.run(exact)
+        .run()
+        .expect(125, "")
+        .expect_said("exists and is not this run's");
     assert!(ns.names("jobs").contains(&"exact".to_owned()));
 }
 

@@ -23,9 +23,15 @@ struct Limited {
 
 impl Limited {
     fn without(name: &str, lacks: impl Fn(&Permission) -> bool) -> Self {
+        Self::with(name, lacks, &[])
+    }
+
+    /// With these rules beside the rest.
+    fn with(name: &str, lacks: impl Fn(&Permission) -> bool, more: &[Value]) -> Self {
         let ns = Namespace::new();
         let folder = tempfile::tempdir().expect("a folder");
-        let rules: Vec<_> = access::ALL.iter().filter(|p| !lacks(p)).map(rule).collect();
+        let rules = access::ALL.iter().filter(|p| !lacks(p)).map(rule);
+        let rules: Vec<_> = rules.chain(more.iter().cloned()).collect();
         let role = json!({
             "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role", "metadata": {"name": name}, "rules": rules,
         });
@@ -254,6 +260,38 @@ fn without_delete() {
         .names("jobs")
         .len()
         == 3));
+}
+
+#[test]
+fn without_patch() {
+    if !own_cluster() {
+        return;
+    }
+    let maps = json!({"apiGroups": [""], "resources": ["configmaps"], "verbs": ["create", "get"]});
+    let limited = Limited::with("no-patch", is("patch", "jobs"), &[maps]);
+    let of_id = |script: &str| limited.manifest(&job(script)).arg("--run-id=patchless");
+    let done = of_id("echo one; sleep 1; exit 7").run();
+    done.expect(7, "one\n");
+    insta::assert_snapshot!(limited.denials(&done).join("\n"));
+    // What has ended is passed over, for nobody could have marked it.
+    of_id("sleep 9; echo two")
+        .arg("--detach")
+        .run()
+        .expect_said("cannot be told without patch on jobs");
+    // What runs is adopted all the same.
+    let done = of_id("sleep 9; echo two").arg("--rm").run();
+    done.expect(0, "two\n").expect_said("adopted job/");
+
+    // What comes along with a Job comes after it.
+    let mut needs = job("echo $GREETING; sleep 1");
+    needs["spec"]["template"]["spec"]["containers"][0]["envFrom"] = json!([{"configMapRef": {"name": "settings"}}]);
+    let map =
+        json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"GREETING": "hi"}});
+    let done = limited
+        .manifest(&json!({"apiVersion": "v1", "kind": "List", "items": [needs, map]}))
+        .run();
+    done.expect(0, "hi\n")
+        .expect_said("the Job is created before what comes with it");
 }
 
 #[test]

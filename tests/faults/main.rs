@@ -80,3 +80,21 @@ fn what_happens_in_the_cluster_is_told() {
         laws::disturbed(&scenario, &came)
     });
 }
+
+#[test]
+fn a_long_run_makes_few_requests() {
+    let seconds = std::time::Duration::from_secs;
+    for (seed, lines, pace) in [(1, 5, seconds(4 * 3600)), (2, 600, seconds(60)), (3, 4000, seconds(9))] {
+        let scenario = Scenario::long(seed, lines, pace);
+        let came = run(&scenario);
+        laws::always(&scenario, &came).expect("the laws of every run");
+        laws::whole(&scenario, &came).expect("the whole log");
+        let hours = came.took.as_secs() / 3600;
+        assert!(hours >= 4, "{hours} hours");
+        assert!(
+            came.requests <= 8 + 40 * hours,
+            "{} requests in {hours} hours",
+            came.requests
+        );
+    }
+}

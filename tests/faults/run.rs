@@ -113,6 +113,10 @@ pub(crate) struct Came {
     pub(crate) stderr: String,
     /// What each container wrote, by pod and container, in the order in which they started.
     pub(crate) written: Vec<(String, String)>,
+    /// What was sent.
+    pub(crate) requests: u64,
+    /// How long the run took.
+    pub(crate) took: Duration,
     pub(crate) jobs_made: usize,
     pub(crate) job_succeeded: bool,
     pub(crate) left: Vec<String>,
@@ -197,6 +201,22 @@ impl Scenario {
             events,
             skew: i64::from(random.below(7)) * 40 - 120,
             ..drawn
+        }
+    }
+
+    /// One pod that runs for hours, and writes a line now and then; nothing goes wrong.
+    pub(crate) fn long(seed: u64, lines: u32, pace: Duration) -> Self {
+        Self {
+            parallelism: 1,
+            completions: 1,
+            fails: 0,
+            lines,
+            pace,
+            rate: 0,
+            hold: false,
+            streams: 200,
+            form: Form::Plain,
+            ..Self::drawn(seed)
         }
     }
 
@@ -334,7 +354,9 @@ async fn ran(scenario: &Scenario) -> Came {
     let client = Sandbox::client_of(sandbox.api().with_faults(Arc::new(faults)), "default");
 
     let disturbing = tokio::spawn(disturb(Arc::clone(&sandbox), scenario.events.clone()));
-    let (code, stdout, stderr) = drive(scenario, Cluster::new(client, "default")).await;
+    let (began, cluster) = (Instant::now(), Cluster::new(client, "default"));
+    let (code, stdout, stderr) = drive(scenario, cluster.clone()).await;
+    let took = began.elapsed();
     // What is being deleted gets the time that its pods have.
     tokio::time::sleep(Duration::from_secs(120)).await;
     let disturbed = disturbing.await.expect("no panic");
@@ -344,6 +366,8 @@ async fn ran(scenario: &Scenario) -> Came {
         stdout,
         stderr,
         disturbed,
+        took,
+        requests: cluster.traffic().requests,
         written: written.lock().expect("no panic").clone(),
         ..Came::default()
     };

@@ -12,7 +12,6 @@ mod defaults;
 mod honoured;
 mod job;
 mod meta;
-mod names;
 mod node;
 mod pod;
 mod policies;
@@ -24,6 +23,7 @@ mod tests;
 
 use serde_json::Value;
 
+use crate::spec::names;
 pub(super) use decode::{json_type, of_patch};
 use node::Node;
 pub use refused::{Cause, Details, Refused};

@@ -9,28 +9,12 @@ use super::{
     node::{Data, Entry, Node},
 };
 
-/// Lists in lists are taken apart too, this deep.
-const MAX_NESTED: usize = 8;
-
 /// The objects of a document: itself, or those of a list.
 pub(super) fn items(tree: Arc<Node>) -> Result<Vec<Arc<Node>>, Flaw> {
-    let mut found = Vec::new();
-    collect(tree, 0, &mut found)?;
-    Ok(found)
-}
-
-fn collect(tree: Arc<Node>, nested: usize, found: &mut Vec<Arc<Node>>) -> Result<(), Flaw> {
     let Some(items) = tree.get("items") else {
-        found.push(tree);
-        return Ok(());
+        return Ok(vec![tree]);
     };
     nothing_lost(&tree)?;
-    if nested == MAX_NESTED {
-        return Err(Flaw::new(
-            items.at,
-            format!("lists in lists, more than {MAX_NESTED} deep"),
-        ));
-    }
     let members = match &items.value.data {
         Data::List(members) => members.as_slice(),
         Data::Scalar(Value::Null) => &[],
@@ -39,14 +23,18 @@ fn collect(tree: Arc<Node>, nested: usize, found: &mut Vec<Arc<Node>>) -> Result
                 .hint("a List has its objects under items, each with a '-' before it"));
         }
     };
-    for member in members {
-        if !matches!(member.data, Data::Map(_)) {
-            return Err(Flaw::new(member.at, "this item of the List is not an object")
-                .hint("each item is a whole object with apiVersion and kind"));
-        }
-        collect(typed(&tree, member)?, nested + 1, found)?;
+    members.iter().map(|member| whole(&tree, member)).collect()
+}
+
+fn whole(list: &Node, member: &Arc<Node>) -> Result<Arc<Node>, Flaw> {
+    if !matches!(member.data, Data::Map(_)) {
+        return Err(Flaw::new(member.at, "this item of the List is not an object")
+            .hint("each item is a whole object with apiVersion and kind"));
     }
-    Ok(())
+    if member.get("items").is_some() {
+        return Err(Flaw::new(member.at, "a List in a List").hint("put the objects of both into one"));
+    }
+    typed(list, member)
 }
 
 /// An item of a JobList may leave out that it is a Job.

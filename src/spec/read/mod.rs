@@ -215,3 +215,8 @@ impl Origin {
         }
     }
 }
+
+/// This word without quotes is text in YAML, and not a number, a truth or nothing.
+pub(super) fn is_text(word: &str) -> bool {
+    matches!(scalar::plain(word), scalar::Plain::Value(Value::String(_))) && word != "<<"
+}

@@ -16,6 +16,8 @@ impl Plain {
     /// As it goes into JSON; `None` for infinity and what is no number.
     pub(super) fn value(self) -> Option<Value> {
         match self {
+            // Go's JSON has no unsigned integers either.
+            Self::Value(Value::Number(n)) => Some(n.as_f64().map_or(Value::Null, |float| number(&n, float))),
             Self::Value(value) => Some(value),
             Self::Float(float) => Number::from_f64(float).map(|n| number(&n, float)),
         }
@@ -37,7 +39,7 @@ pub(super) fn plain(word: &str) -> Plain {
     }
     let text = || Plain::Value(word.into());
     match word.bytes().next() {
-        Some(b'.') => float(word).map_or_else(text, Plain::Float),
+        Some(b'.') => float(&word.replace('_', "")).map_or_else(text, Plain::Float),
         Some(b'0'..=b'9' | b'+' | b'-') => {
             let digits = word.replace('_', "");
             let whole = integer(&digits).map(Plain::Value);
@@ -111,14 +113,14 @@ fn float(word: &str) -> Option<f64> {
 pub(super) fn number(written: &Number, float: f64) -> Value {
     /// From here on Go writes an exponent.
     const EXPONENT: f64 = 1e21;
-    if written.is_i64() || written.is_u64() {
+    if written.is_i64() {
         return Value::Number(written.clone());
     }
-    let whole = (float.fract() == 0.0 && float.abs() < EXPONENT).then(|| format!("{float:.0}").parse::<i64>());
+    let whole = (float.fract() == 0.0 && float.abs() < EXPONENT).then(|| format!("{float}").parse::<i64>());
     match whole {
         Some(Ok(whole)) => whole.into(),
         // Too large for Go's int64 too, where it is a float again.
-        Some(Err(_)) | None => Value::Number(written.clone()),
+        Some(Err(_)) | None => Number::from_f64(float).map_or(Value::Null, Value::Number),
     }
 }
 

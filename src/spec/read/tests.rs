@@ -34,7 +34,7 @@ fn words_as_kubectl_reads_them() {
         (".", json!(".")),
         ("-x", json!("-x")),
         ("1.5_0", json!(1.5)),
-        ("18446744073709551615", json!(u64::MAX)),
+        ("18446744073709551615", json!(1.844_674_407_370_955_2e19)),
         ("12345678901234567890123", json!(1.234_567_890_123_456_8e22)),
         ("yes", json!(true)),
         ("on", json!(true)),
@@ -122,7 +122,7 @@ fn anchors_and_merge_keys() {
 
 #[test]
 fn lists_are_taken_apart() {
-    let list = "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: ''}\nitems:\n- {kind: A}\n- {kind: List, items: [{kind: B}]}\n";
+    let list = "apiVersion: v1\nkind: List\nmetadata: {resourceVersion: ''}\nitems:\n- {kind: A}\n- {kind: B}\n";
     assert_eq!(json!(read(list)), json!([{"kind": "A"}, {"kind": "B"}]));
     let jobs = "apiVersion: batch/v1\nkind: JobList\nitems:\n- {metadata: {name: a}}\n- {kind: Job}\n";
     assert_eq!(
@@ -133,6 +133,7 @@ fn lists_are_taken_apart() {
     insta::assert_snapshot!(refused("kind: List\nitems: []\nspec: {}\n"));
     insta::assert_snapshot!(refused("kind: List\nitems:\n  kind: Job\n"));
     insta::assert_snapshot!(refused("kind: List\nitems: [Job]\n"));
+    insta::assert_snapshot!(refused("kind: List\nitems:\n- kind: List\n  items: []\n"));
 }
 
 #[test]
@@ -174,6 +175,7 @@ fn refuses_what_kubectl_silently_loses() {
     insta::assert_snapshot!(refused("a: 1\r---\rb: 2\r"));
     insta::assert_snapshot!(refused("a: 1\n--- b: 2\n"));
     insta::assert_snapshot!(refused(b"a: 1\nb: \xff"));
+    insta::assert_snapshot!(refused("# a\u{2028}kind: Job\n"));
     insta::assert_snapshot!(refused("x: &x {a: 1}\ny:\n  a: 2\n  <<: *x\n"));
 }
 

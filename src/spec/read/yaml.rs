@@ -69,7 +69,13 @@ fn written(text: &str, first: usize) -> Result<(), Flaw> {
                 return Err(Flaw::new(at, "a carriage return alone ends this line")
                     .hint("save the file with line ends of LF or CRLF; kubectl would lose documents"));
             }
-            '\t' | '\r' | '\u{85}' | '\u{feff}' => {}
+            '\u{85}' | '\u{2028}' | '\u{2029}' => {
+                return Err(
+                    Flaw::new(at, format!("U+{:04X} ends a line in kubectl, invisibly", u32::from(c)))
+                        .hint("write it as \\u2028, \\u2029 or \\N in double quotes if it is meant, or take it out"),
+                );
+            }
+            '\t' | '\r' | '\u{feff}' => {}
             c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
                 return Err(Flaw::new(
                     at,
@@ -250,6 +256,7 @@ impl Builder {
     fn key(&mut self, at: Mark, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<(), Flaw> {
         let is = match (style, tag) {
             (ScalarStyle::Plain, None) if text == "<<" => Is::Merge,
+            (_, Some(tag)) if text == "<<" && is_yaml(tag, "merge") => Is::Merge,
             (ScalarStyle::Plain, None) => Is::Field(scalar::plain(text).key().ok_or_else(|| no_key(at))?),
             (_, tag) => {
                 let value = typed(at, text, style, tag)?;
@@ -351,6 +358,11 @@ fn merge(entries: &mut Vec<Entry>, index: &mut HashMap<String, usize>, at: Mark,
     Ok(())
 }
 
+/// A tag of YAML's own types, `!!merge`.
+fn is_yaml(tag: &Tag, name: &str) -> bool {
+    [tag.handle(), tag.suffix()].concat() == ["tag:yaml.org,2002:", name].concat()
+}
+
 /// The value of a scalar with its quotes and tag.
 fn typed(at: Mark, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, Flaw> {
     let Some(tag) = tag else {
@@ -372,7 +384,7 @@ fn typed(at: Mark, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<
         Some("null") => plain().filter(Value::is_null).ok_or_else(|| wrong("null")),
         Some("str") => Ok(text.into()),
         Some(other) => Err(wrong(other)),
-        None if tag.suffix() == "binary" && !tag.is_custom() => {
+        None if is_yaml(tag, "binary") => {
             Err(wrong("binary").hint("leave the tag out; a Secret's data takes base64 as it is"))
         }
         None => Ok(text.into()),

@@ -23,7 +23,8 @@ fn is_subdomain(value: &str) -> bool {
 }
 
 /// A DNS label of RFC 1123, as container names are.
-pub(super) fn dns_label(value: &str) -> Vec<String> {
+#[must_use]
+pub fn dns_label(value: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if value.len() > 63 {
         wrong.push("must be no more than 63 characters".to_owned());
@@ -43,7 +44,8 @@ pub(super) fn dns_label(value: &str) -> Vec<String> {
 }
 
 /// A DNS subdomain of RFC 1123, as most objects' names are.
-pub(super) fn dns_subdomain(value: &str) -> Vec<String> {
+#[must_use]
+pub fn dns_subdomain(value: &str) -> Vec<String> {
     subdomain(value, "characters")
 }
 
@@ -70,7 +72,8 @@ fn is_qualified(value: &str) -> bool {
 }
 
 /// A qualified name, as the keys of labels and finalizers are: `example.com/MyName`.
-pub(super) fn qualified(value: &str) -> Vec<String> {
+#[must_use]
+pub fn qualified(value: &str) -> Vec<String> {
     let form = || {
         example(
             "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric \
@@ -113,7 +116,8 @@ pub(super) fn qualified(value: &str) -> Vec<String> {
 }
 
 /// The value of a label.
-pub(super) fn label_value(value: &str) -> Vec<String> {
+#[must_use]
+pub fn label_value(value: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if value.len() > 63 {
         wrong.push("must be no more than 63 bytes".to_owned());
@@ -130,7 +134,8 @@ pub(super) fn label_value(value: &str) -> Vec<String> {
 }
 
 /// The name of an environment variable.
-pub(super) fn env_name(value: &str) -> Vec<String> {
+#[must_use]
+pub fn env_name(value: &str) -> Vec<String> {
     if value.chars().all(|c| (c == ' ' || c.is_ascii_graphic()) && c != '=') {
         return Vec::new();
     }
@@ -138,7 +143,8 @@ pub(super) fn env_name(value: &str) -> Vec<String> {
 }
 
 /// A key of a ConfigMap or Secret.
-pub(super) fn config_key(value: &str) -> Vec<String> {
+#[must_use]
+pub fn config_key(value: &str) -> Vec<String> {
     let mut wrong = Vec::new();
     if value.len() > 253 {
         wrong.push("must be no more than 253 characters".to_owned());
@@ -159,7 +165,8 @@ pub(super) fn config_key(value: &str) -> Vec<String> {
 }
 
 /// What follows the slash of a domain-prefixed path.
-pub(super) fn http_path(value: &str) -> Vec<String> {
+#[must_use]
+pub fn http_path(value: &str) -> Vec<String> {
     if value
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:".contains(c))

@@ -1,0 +1,134 @@
+//! Flags that are laid over a manifest, or over the Job that is made of `--image`.
+//!
+//! `--patch` is laid first, then the flags, then `--set`: the shorter the way to a field, the later.
+
+mod container;
+mod env;
+mod job;
+mod mounts;
+mod pod;
+mod security;
+
+#[cfg(test)]
+mod tests;
+
+use std::{fs, path::PathBuf};
+
+use clap::Args;
+use serde_json::Value;
+
+use super::settings::Env;
+use crate::spec::{
+    Refusal,
+    bundle::Bundle,
+    overlay::{self, Change, parse},
+};
+
+/// All flags that change what is sent.
+#[derive(Debug, Clone, Default, Args)]
+pub struct OverlayArgs {
+    #[command(flatten)]
+    container: container::ContainerArgs,
+    #[command(flatten)]
+    env: env::EnvArgs,
+    #[command(flatten)]
+    mounts: mounts::MountArgs,
+    #[command(flatten)]
+    pod: pod::PodArgs,
+    #[command(flatten)]
+    security: security::SecurityArgs,
+    #[command(flatten)]
+    job: job::JobArgs,
+
+    /// Set any field of the Job, by its path: spec.template.spec.containers[0].image=busybox. The value is
+    /// YAML; null takes the field away
+    #[arg(long, value_name = "PATH=VALUE", help_heading = "Any field")]
+    set: Vec<String>,
+
+    /// Merge this YAML or JSON file into the Job, as kubectl patch does (strategic merge)
+    #[arg(long, value_name = "FILE", help_heading = "Any field")]
+    patch: Vec<PathBuf>,
+
+    /// Leave all judgement of the manifest to the API server, which may be newer than kjo
+    #[arg(long, help_heading = "Any field")]
+    skip_checks: bool,
+}
+
+/// What stands on the command line beside these flags and is laid over a manifest too.
+#[derive(Debug, Clone, Default)]
+pub struct Main {
+    /// `--image`, where there is a manifest.
+    pub image: Option<String>,
+    /// `-e`, values taken over.
+    pub env: Vec<(String, String)>,
+    /// The words behind `--`.
+    pub command: Vec<String>,
+}
+
+impl OverlayArgs {
+    /// Manifests are judged before they are sent.
+    pub(super) fn checks(&self) -> bool {
+        !self.skip_checks
+    }
+
+    /// Lays the flags over what was read. `container` is `--main-container`, `name` is `--name`.
+    pub(super) fn lay(
+        &self,
+        bundle: &mut Bundle,
+        main: &Main,
+        container: Option<&str>,
+        name: Option<&str>,
+        env: Env<'_>,
+    ) -> Result<(), Refusal> {
+        let mut changes = Vec::new();
+        for path in &self.patch {
+            let name = path.display().to_string();
+            changes.push(Change::Patch(parse::map(&name, &text(path, "--patch")?)?));
+        }
+        let base = name.map_or_else(|| base(bundle), str::to_owned);
+        self.container.changes(main, &mut changes)?;
+        let mut made = self.env.changes(&main.env, &base, env, &mut changes)?;
+        made.append(&mut self.mounts.changes(&base, &main.command, &mut changes)?);
+        self.pod.changes(&mut changes)?;
+        self.job.changes(&mut changes)?;
+        self.security.changes(&mut changes)?;
+        for argument in &self.set {
+            changes.push(Change::set(argument)?);
+        }
+        overlay::apply(&mut bundle.job, &changes, container)?;
+        bundle.companions.append(&mut made);
+        Ok(())
+    }
+}
+
+/// The Job's name in the file, from which objects made of flags are named.
+fn base(bundle: &Bundle) -> String {
+    let name = |field: &str| {
+        bundle
+            .job
+            .pointer(&format!("/metadata/{field}"))
+            .and_then(Value::as_str)
+    };
+    let base = name("name").or_else(|| name("generateName")).unwrap_or("kjo");
+    base.trim_end_matches('-').to_owned()
+}
+
+/// The text of a file that a flag names.
+fn text(path: &std::path::Path, flag: &str) -> Result<String, Refusal> {
+    let bytes = bytes(path, flag)?;
+    String::from_utf8(bytes).map_err(|_| {
+        Refusal::new(
+            format!("{flag} {}: the file is not UTF-8 text", path.display()),
+            "save the file as UTF-8",
+        )
+    })
+}
+
+fn bytes(path: &std::path::Path, flag: &str) -> Result<Vec<u8>, Refusal> {
+    fs::read(path).map_err(|e| {
+        Refusal::new(
+            format!("{flag} {}: the file cannot be read: {e}", path.display()),
+            format!("check the path given with {flag}"),
+        )
+    })
+}

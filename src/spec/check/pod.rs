@@ -1,0 +1,235 @@
+//! The pod of a Job: its containers, volumes and what they refer to.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use super::{Faults, list, text};
+use crate::spec::names;
+
+pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
+    match text(pod, "restartPolicy") {
+        Some("Never" | "OnFailure") => {}
+        None => faults.add(
+            format!("{path}.restartPolicy"),
+            "Required value: valid values: \"OnFailure\", \"Never\"",
+            "write restartPolicy: Never beside containers, or --restart-policy Never",
+        ),
+        Some(other) => faults.add(
+            format!("{path}.restartPolicy"),
+            format!("Unsupported value: {other:?}: supported values: \"OnFailure\", \"Never\""),
+            "a Job ends, and so do its pods: write restartPolicy: Never",
+        ),
+    }
+    let volumes = volumes(pod, path, faults);
+    if list(pod, "containers").is_empty() {
+        faults.add(
+            format!("{path}.containers"),
+            "Required value",
+            "a pod has at least one container, with a name and an image",
+        );
+    }
+    let mut known = BTreeSet::new();
+    for field in ["initContainers", "containers"] {
+        for (n, container) in list(pod, field).iter().enumerate() {
+            let path = format!("{path}.{field}[{n}]");
+            named(container, &path, &mut known, faults);
+            image(container, &path, faults);
+            environment(container, &path, faults);
+            ports(container, &path, faults);
+            mounts(container, &path, &volumes, faults);
+            resources(container, &path, faults);
+        }
+    }
+}
+
+fn named<'a>(container: &'a Value, path: &str, known: &mut BTreeSet<&'a str>, faults: &mut Faults) {
+    let path = format!("{path}.name");
+    let Some(name) = text(container, "name").filter(|n| !n.is_empty()) else {
+        return faults.add(path, "Required value", "give the container a name");
+    };
+    let wrong = names::dns_label(name);
+    faults.invalid(&path, name, wrong, "use lower case letters, digits and '-'");
+    if !known.insert(name) {
+        faults.add(
+            path,
+            format!("Duplicate value: {name:?}"),
+            "give each container a name of its own, init containers too",
+        );
+    }
+}
+
+fn image(container: &Value, path: &str, faults: &mut Faults) {
+    let path = format!("{path}.image");
+    match text(container, "image") {
+        None | Some("") => faults.add(
+            path,
+            "Required value",
+            "name the image of this container, in the manifest or with --image",
+        ),
+        Some(image) if image.trim() != image => faults.add(
+            path,
+            format!("Invalid value: {image:?}: must not have leading or trailing whitespace"),
+            "take the white space out",
+        ),
+        Some(image) if image.contains(['{', '$']) => faults.add(
+            path,
+            format!("Invalid value: {image:?}: no image has such a name"),
+            "is this a template whose values were not filled in?",
+        ),
+        Some(_) => {}
+    }
+}
+
+fn environment(container: &Value, path: &str, faults: &mut Faults) {
+    for (n, variable) in list(container, "env").iter().enumerate() {
+        let path = format!("{path}.env[{n}]");
+        match text(variable, "name") {
+            None | Some("") => faults.add(format!("{path}.name"), "Required value", "give the variable a name"),
+            Some(name) => {
+                let wrong = names::env_name(name);
+                faults.invalid(&format!("{path}.name"), name, wrong, "correct the name of the variable");
+            }
+        }
+        if text(variable, "value").is_some_and(|v| !v.is_empty())
+            && variable.get("valueFrom").is_some_and(Value::is_object)
+        {
+            faults.add(
+                format!("{path}.valueFrom"),
+                "Invalid value: \"\": may not be specified when `value` is not empty",
+                "leave out value or valueFrom",
+            );
+        }
+    }
+}
+
+fn ports(container: &Value, path: &str, faults: &mut Faults) {
+    for (n, port) in list(container, "ports").iter().enumerate() {
+        let path = format!("{path}.ports[{n}].containerPort");
+        match port.get("containerPort").and_then(Value::as_i64) {
+            None => faults.add(path, "Required value", "name the port, from 1 to 65535"),
+            Some(1..=65535) => {}
+            Some(number) => faults.add(
+                path,
+                format!("Invalid value: {number}: must be between 1 and 65535, inclusive"),
+                "correct the port",
+            ),
+        }
+    }
+}
+
+/// The names of the pod's volumes.
+fn volumes<'a>(pod: &'a Value, path: &str, faults: &mut Faults) -> BTreeSet<&'a str> {
+    let mut known = BTreeSet::new();
+    for (n, volume) in list(pod, "volumes").iter().enumerate() {
+        let path = format!("{path}.volumes[{n}]");
+        let Some(name) = text(volume, "name").filter(|n| !n.is_empty()) else {
+            faults.add(format!("{path}.name"), "Required value", "give the volume a name");
+            continue;
+        };
+        let wrong = names::dns_label(name);
+        faults.invalid(
+            &format!("{path}.name"),
+            name,
+            wrong,
+            "use lower case letters, digits and '-'",
+        );
+        if !known.insert(name) {
+            faults.add(
+                format!("{path}.name"),
+                format!("Duplicate value: {name:?}"),
+                "give each volume a name of its own",
+            );
+        }
+        let sources = volume
+            .as_object()
+            .map_or(0, |v| v.values().filter(|v| !v.is_null()).count() - 1);
+        if sources > 1 {
+            faults.add(
+                path,
+                "Forbidden: may not specify more than 1 volume type",
+                "make a volume of each, or one projected volume",
+            );
+        }
+    }
+    known
+}
+
+fn mounts(container: &Value, path: &str, volumes: &BTreeSet<&str>, faults: &mut Faults) {
+    let mut known = BTreeSet::new();
+    for (n, mount) in list(container, "volumeMounts").iter().enumerate() {
+        let path = format!("{path}.volumeMounts[{n}]");
+        match text(mount, "name") {
+            None | Some("") => faults.add(format!("{path}.name"), "Required value", "name the volume to mount"),
+            Some(name) if !volumes.contains(name) => faults.add(
+                format!("{path}.name"),
+                format!("Not found: {name:?}"),
+                if volumes.is_empty() {
+                    "the pod has no volumes; write it under volumes, beside containers".to_owned()
+                } else {
+                    let known: Vec<&str> = volumes.iter().copied().collect();
+                    format!("the pod has the volumes {}", known.join(", "))
+                },
+            ),
+            Some(_) => {}
+        }
+        match text(mount, "mountPath") {
+            None | Some("") => faults.add(format!("{path}.mountPath"), "Required value", "say where it is mounted"),
+            Some(at) if !known.insert(at) => faults.add(
+                format!("{path}.mountPath"),
+                format!("Invalid value: {at:?}: must be unique"),
+                "mount each volume at a path of its own",
+            ),
+            Some(_) => {}
+        }
+    }
+}
+
+fn resources(container: &Value, path: &str, faults: &mut Faults) {
+    for kind in ["requests", "limits"] {
+        let amounts = container
+            .pointer(&format!("/resources/{kind}"))
+            .and_then(Value::as_object);
+        for (name, amount) in amounts.into_iter().flatten() {
+            let path = format!("{path}.resources.{kind}.{name}");
+            match amount.as_str() {
+                Some(amount) if !is_quantity(amount) => faults.add(
+                    path,
+                    format!(
+                        "Invalid value: {amount:?}: quantities must match the regular expression \
+                         '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+                    ),
+                    quantity_hint(amount),
+                ),
+                Some(amount) if amount.starts_with('-') => faults.add(
+                    path,
+                    format!("Invalid value: {amount:?}: must be greater than or equal to 0"),
+                    "leave the resource out if nothing is wanted of it",
+                ),
+                Some(_) | None => {}
+            }
+        }
+    }
+}
+
+fn quantity_hint(amount: &str) -> &'static str {
+    if amount.ends_with(['b', 'B']) {
+        "bytes are written 512Mi or 2G, without a B"
+    } else if amount.contains(' ') {
+        "write the number and its suffix without a space"
+    } else {
+        "write it like 500m, 2, 256Mi or 1Gi"
+    }
+}
+
+fn is_quantity(text: &str) -> bool {
+    const SUFFIXES: [&str; 16] = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = unsigned.strip_suffix(suffix).unwrap_or_default();
+    let exponent = suffix.strip_prefix(['e', 'E']).map(str::parse::<i32>);
+    let digits = number.bytes().any(|b| b.is_ascii_digit()) && number.matches('.').count() < 2;
+    digits && (SUFFIXES.contains(&suffix) || matches!(exponent, Some(Ok(_))))
+}
