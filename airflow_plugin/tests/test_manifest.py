@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_kjo._manifest import documents, encode, is_path, part, secret_values, the_job
+from conftest import ROOT
 
 
 @pytest.mark.parametrize("value", ["a.yaml", "dir/job.yml", "/abs/job.json", "{{ ds }}/job.yaml"])
@@ -46,7 +47,7 @@ def test_yaml_is_read_as_kubernetes_tools_read_it() -> None:
         {
             "kind": "Job",
             "mode": 420,
-            "answer": "yes",
+            "answer": True,
             "at": "12:30",
             "day": "2026-01-01",
             "none": None,
@@ -98,7 +99,7 @@ def test_characters_that_yaml_refuses_are_escaped() -> None:
         ({"a": float("nan")}, "cannot be written as JSON"),
         ("kind: Job\n  spec: {}", "job_yaml is not valid YAML: line 2, column 7"),
         ("a: 1\nb: 2\na: 3", "line 3, column 1: the key 'a' is there twice"),
-        ("a: {1: x}", "line 1, column 5: the key 1 must be text"),
+        ("a: {[1]: x}", "line 1, column 5: the key \\[1\\] must be text"),
         ("a: !!python/object:os.system x", "could not determine a constructor"),
     ],
 )
@@ -138,3 +139,49 @@ def test_the_values_of_secrets() -> None:
         "---\nkind: ConfigMap\ndata: {x: shown}\n"
     )
     assert secret_values(found) == ["aHVudGVyMg==", "hunter2", "%%", "gIA=", "plain"]
+
+
+MANIFESTS = ROOT.parent / "tests" / "manifests"
+KUBECTL = json.loads((MANIFESTS / "kubectl.json").read_text())
+
+# Read otherwise than kubectl does, or refused: what it loses silently, and what no manifest has.
+DIFFERENT = {
+    # Refused by PyYAML itself, with the place.
+    "tab-behind-value.yaml",
+    "tag-custom-map.yaml",
+    "tags.yaml",
+    "anchor-redefined.yaml",
+    "documents-comment-behind.yaml",
+    "json-stream.json",
+    # Refused: kubectl loses a part of it.
+    "lost-behind-dots.yaml",
+    "lost-duplicate-key.yaml",
+    "lost-duplicate-nested.yaml",
+    "lost-duplicate-one.yaml",
+    "lost-duplicate-yes-on.yaml",
+    "lost-not-utf8.yaml",
+    "lost-second-json-in-yaml.yaml",
+    "lost-separator-forgotten.yaml",
+    # Read whole, where kubectl loses a part or goes by the order of keys.
+    "lost-bare-cr.yaml",
+    "lost-merge-behind-key.yaml",
+    # No text: a parameter is.
+    "utf16-be.yaml",
+    "utf16-le.yaml",
+    # The words of a list of one kind, and numbers that are no numbers of a manifest.
+    "job-pretty.json",
+    "keys-special-floats.yaml",
+    "keys.yaml",
+    "list-typed.yaml",
+    "numbers-integers.yaml",
+}
+
+
+@pytest.mark.parametrize(
+    "name", sorted(name for name, read in KUBECTL.items() if read and name not in DIFFERENT)
+)
+def test_manifests_are_read_as_kubectl_reads_them(name: str) -> None:
+    found = documents((MANIFESTS / "files" / name).read_bytes().decode())
+    for document in found:
+        document.setdefault("metadata", {}).setdefault("namespace", "default")
+    assert found == KUBECTL[name]

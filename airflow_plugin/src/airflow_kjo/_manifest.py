@@ -58,9 +58,19 @@ def documents(job_yaml: object, what: str = "job_yaml") -> list[Plain]:
             raise ValueError(
                 f"{what} must be text, a path, a dict or a list of dicts, not {type(job_yaml).__name__}"
             )
+    found = [item for document in found for item in _items(document)]
     if not found:
         raise ValueError(f"{what} is empty")
     return [_document(item, f"{what}[{i}]" if len(found) > 1 else what) for i, item in enumerate(found)]
+
+
+def _items(document: Any) -> Sequence[Any]:
+    """Return the objects of a List, or else the document itself."""
+    if isinstance(document, Mapping) and document.get("kind") == "List":
+        inner = document.get("items")
+        if isinstance(inner, Sequence) and not isinstance(inner, str):
+            return inner
+    return [document]
 
 
 def _document(value: object, where: str) -> Plain:

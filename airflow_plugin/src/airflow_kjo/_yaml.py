@@ -1,7 +1,7 @@
-"""Read manifests as Kubernetes' own tools read them. No Airflow import.
+"""Read manifests as kubectl reads them, which is how kjo does. No Airflow import.
 
-PyYAML's usual loader is not for manifests: it takes ``yes`` and ``on`` for booleans, ``12:30`` for a
-number, ``2026-01-01`` for a date, and the latter of two equal keys without a word.
+PyYAML's usual loader differs from it: it takes ``12:30`` for a number, ``2026-01-01`` for a date, leaves
+keys that are no text as they are, and takes the latter of two equal keys without a word.
 """
 
 from __future__ import annotations
@@ -12,14 +12,22 @@ from contextlib import suppress
 from functools import cache
 from typing import Any
 
-# YAML 1.2's core schema, with the octal numbers of 1.1 (`defaultMode: 0644`).
+_BOOLEANS = {
+    **dict.fromkeys(["y", "Y", "yes", "Yes", "YES", "on", "On", "ON", "true", "True", "TRUE"], True),
+    **dict.fromkeys(["n", "N", "no", "No", "NO", "off", "Off", "OFF", "false", "False", "FALSE"], False),
+}
+
 _SCALARS = (
-    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("bool", "|".join(_BOOLEANS), "yYnNoOtTfF"),
     ("null", r"~|null|Null|NULL|", "~nN\0"),
-    ("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789"),
+    (
+        "int",
+        r"[-+]?(?:[0-9][0-9_]*|0[xX][0-9a-fA-F_]*[0-9a-fA-F][0-9a-fA-F_]*|0[bB][01_]*[01][01_]*|0[oO][0-7]+)",
+        "-+0123456789",
+    ),
     (
         "float",
-        r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        r"[-+]?(?:\.[0-9][0-9_]*|[0-9][0-9_]*(?:\.[0-9_]*)?)(?:[eE][-+]?[0-9]+)?",
         "-+.0123456789",
     ),
 )
@@ -37,7 +45,8 @@ def load_all(text: str, where: str) -> list[Any]:
         with suppress(ValueError):
             return [json.loads(text)]
     try:
-        documents = list(yaml.load_all(text, _loader()))
+        # Jinja takes the last newline away, which is part of a block scalar at the end.
+        documents = list(yaml.load_all(text if text.endswith("\n") else text + "\n", _loader()))
     except (yaml.YAMLError, ValueError) as error:
         raise ValueError(f"{where} is not valid YAML: {_sentence(error)}") from error
     return [document for document in documents if document is not None]
@@ -68,33 +77,52 @@ def _loader() -> Any:
                 if key.tag == "tag:yaml.org,2002:merge":
                     # What is merged may well be overridden here.
                     continue
-                name = self.construct_object(key, deep=True)
-                if not isinstance(name, str):
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"the key {name!r} must be text; quote it", key.start_mark
-                    )
+                name = self.name_of(key)
                 if name in seen:
                     raise yaml.constructor.ConstructorError(
                         None, None, f"the key {name!r} is there twice", key.start_mark
                     )
                 seen.add(name)
-            result: dict[Any, Any] = super().construct_mapping(node, deep)
-            return result
+            self.flatten_mapping(node)
+            return {
+                self.name_of(key): self.construct_object(value, deep=deep) for key, value in node.value
+            }
+
+        def name_of(self, key: Any) -> str:
+            """Return a key as the text that JSON wants: kubectl writes numbers and booleans so."""
+            name = self.construct_object(key, deep=True)
+            if isinstance(name, str):
+                return name
+            if isinstance(name, bool):
+                return "true" if name else "false"
+            if isinstance(name, int | float):
+                return f"{name:g}" if isinstance(name, float) else str(name)
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the key {name!r} must be text; quote it", key.start_mark
+            )
 
     for name, pattern, first in _SCALARS:
         Loader.add_implicit_resolver(
             f"tag:yaml.org,2002:{name}", re.compile(f"^(?:{pattern})$"), [*first, ""]
         )
     Loader.add_implicit_resolver("tag:yaml.org,2002:merge", re.compile("^<<$"), ["<"])
-    Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: _integer(node.value))
+    Loader.add_constructor("tag:yaml.org,2002:bool", lambda _, node: _BOOLEANS[node.value])
+    Loader.add_constructor("tag:yaml.org,2002:int", lambda _, node: _integer(node.value))
+    Loader.add_constructor("tag:yaml.org,2002:float", lambda _, node: _float(node.value))
     return Loader
 
 
 def _integer(text: str) -> int:
-    digits = text.lstrip("+-")
+    digits = text.lstrip("+-").replace("_", "").lower()
     sign = -1 if text.startswith("-") else 1
-    if digits.startswith(("0o", "0x")):
+    if digits.startswith(("0o", "0x", "0b")):
         return sign * int(digits, 0)
-    if len(digits) > 1 and digits.startswith("0") and re.fullmatch("[0-7]+", digits):
+    if re.fullmatch("0[0-7]+", digits):
         return sign * int(digits, 8)
     return sign * int(digits)
+
+
+def _float(text: str) -> float | str:
+    number = float(text.replace("_", ""))
+    # What is too large for a number is a text.
+    return number if abs(number) != float("inf") else text
