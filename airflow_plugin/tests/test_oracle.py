@@ -21,7 +21,7 @@ kind: Pod
 metadata:
   name: from-template
   labels: {a: template, t: template}
-  annotations: {n: template}
+  annotations: {note: template}
 spec:
   restartPolicy: Always
   nodeSelector: {disk: template, zone: template}
@@ -120,7 +120,7 @@ SHAPING: dict[str, list[Any]] = {
         [],
     ],
     "labels": [{"a": "1", "none": None}, {}],
-    "annotations": [{"n": "1"}, {}],
+    "annotations": [{"note": "1"}, {}],
     "image_pull_policy": ["Always", None],
     "container_resources": [
         k8s.V1ResourceRequirements(limits={"cpu": "2"}, requests={"memory": "2Mi"}),

@@ -39,7 +39,7 @@ impl Ears {
         } else if source.container == self.wanted.main && self.wanted.markers != Markers::Off {
             What::Markers(Found::default())
         } else {
-            return Ear(Listening::ToNothing);
+            return Ear(Listening::Nothing);
         };
         let kept = matches!(what, What::File(_));
         let heard = Arc::new(Mutex::new(Heard {
@@ -49,10 +49,10 @@ impl Ears {
         let mut all = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         all.push(Arc::clone(&heard));
         Ear(if kept {
-            Listening::ToFile(heard)
+            Listening::File(heard)
         } else {
             let hide = self.wanted.markers == Markers::Hide;
-            Listening::ToMarkers(Scanner::new(hide), heard)
+            Listening::Markers(Scanner::new(hide), heard)
         })
     }
 
@@ -74,26 +74,26 @@ pub struct Ear(Listening);
 
 #[derive(Debug)]
 enum Listening {
-    ToNothing,
-    ToMarkers(Scanner, Arc<Mutex<Heard>>),
-    ToFile(Arc<Mutex<Heard>>),
+    Nothing,
+    Markers(Scanner, Arc<Mutex<Heard>>),
+    File(Arc<Mutex<Heard>>),
 }
 
 impl Ear {
     /// Listens to nothing.
     #[must_use]
     pub fn deaf() -> Self {
-        Self(Listening::ToNothing)
+        Self(Listening::Nothing)
     }
 
     /// Takes a piece of a line, and passes on what is to be shown.
     pub(super) fn content(&mut self, piece: &[u8], begins: Option<Stamp>, shown: &mut impl Sink) {
         match &mut self.0 {
-            Listening::ToNothing => shown.content(piece, begins),
-            Listening::ToMarkers(scanner, heard) => {
+            Listening::Nothing => shown.content(piece, begins),
+            Listening::Markers(scanner, heard) => {
                 with_markers(heard, |found| scanner.piece(piece, begins, found, shown));
             }
-            Listening::ToFile(heard) => {
+            Listening::File(heard) => {
                 let mut heard = heard.lock().unwrap_or_else(PoisonError::into_inner);
                 if let What::File(kept) = &mut heard.what {
                     let room = LARGEST.saturating_sub(kept.len());
@@ -105,7 +105,7 @@ impl Ear {
 
     /// No more will come.
     pub(super) fn close(&mut self, shown: &mut impl Sink) {
-        if let Listening::ToMarkers(scanner, heard) = &mut self.0 {
+        if let Listening::Markers(scanner, heard) = &mut self.0 {
             with_markers(heard, |found| scanner.end(found, shown));
         }
     }
@@ -113,10 +113,10 @@ impl Ear {
     /// What is wrong with markers, from this one on.
     pub(super) fn wrong(&self, from: usize) -> Vec<String> {
         match &self.0 {
-            Listening::ToMarkers(_, heard) => {
+            Listening::Markers(_, heard) => {
                 with_markers(heard, |found| found.errors.get(from..).unwrap_or_default().to_vec())
             }
-            Listening::ToNothing | Listening::ToFile(_) => Vec::new(),
+            Listening::Nothing | Listening::File(_) => Vec::new(),
         }
     }
 }
