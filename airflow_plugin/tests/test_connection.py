@@ -156,7 +156,7 @@ def test_in_cluster_outside_of_a_pod_says_so(
     [
         ({"in_cluster": True, "kube_config_path": "/k"}, "has more than one of in_cluster"),
         ({"kube_config": "{", "kube_config_path": "/k"}, "has more than one of in_cluster"),
-        ({"kube_config": "{"}, "kube_config of the Kubernetes connection is not valid YAML: line 1"),
+        ({"kube_config": "{"}, "kube_config of the Kubernetes connection is not valid YAML: line 2"),
         ({"kube_config": "a"}, "must be one kubeconfig"),
         ({"kube_config_path": "/no/such", "disable_verify_ssl": True}, "/no/such"),
     ],

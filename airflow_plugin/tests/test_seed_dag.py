@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_kjo import _compat
 from cluster import Cluster, own_namespace, required
 
 DAGS = Path(__file__).parent / "dags"
@@ -40,8 +41,9 @@ def airflow(tmp_path: Path, built: Path, cluster: Cluster) -> Callable[..., str]
     }
 
     def run(*arguments: str) -> str:
+        command = arguments if arguments[0] == "-c" else ("-m", "airflow", *arguments)
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", *arguments],
+            [sys.executable, *command],
             env=env,
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
@@ -82,3 +84,13 @@ def test_both_tasks_succeed_and_leave_nothing(
     deadline = time.monotonic() + 10
     while left := cluster.kubectl("get", "jobs", "--output", "name"):
         assert time.monotonic() < deadline, left
+    if not _compat.SDK:
+        # Who asks for the state of a task gets it from the database.
+        said = airflow(
+            "-c",
+            "import sys; from airflow_kjo import _compat\n"
+            "from airflow.models import TaskInstance; from airflow.utils.session import create_session\n"
+            "with create_session() as session: run = session.query(TaskInstance.run_id).first()[0]\n"
+            "for task in ('test-job', 'gone'): print('state', _compat.task_state('bjo', run, task, -1))",
+        )
+        assert re.findall("^state (.*)$", said, re.MULTILINE) == ["success", "removed"]
