@@ -158,12 +158,15 @@ class Run:
         )
         return found and found["value"]
 
+    def records(self, task: str, attempt: int = 1) -> list[dict[str, Any]]:
+        """Return the log of a try of a task, record by record."""
+        folder = self.airflow.home / "logs" / f"dag_id={self.dag}" / f"run_id={self.run}"
+        files = folder.glob(f"task_id={task}/attempt={attempt}.log")
+        return [json.loads(line) for file in files for line in file.read_text().splitlines()]
+
     def log(self, task: str, attempt: int = 1) -> str:
         """Return the log of a try of a task, as text."""
-        folder = self.airflow.home / "logs" / f"dag_id={self.dag}" / f"run_id={self.run}"
-        file = folder / f"task_id={task}" / f"attempt={attempt}.log"
-        lines = file.read_text().splitlines() if file.exists() else []
-        return "\n".join(str(json.loads(line).get("event")) for line in lines)
+        return "\n".join(str(record.get("event")) for record in self.records(task, attempt))
 
     def logs(self, task: str, text: str, attempt: int = 1, within: float = 120) -> str:
         """Wait for a text in a log; return the log."""

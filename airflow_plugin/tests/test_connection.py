@@ -42,6 +42,7 @@ def flags(fake: FakeKjo) -> list[str]:
         ({"cluster_context": "c"}, {"cluster_context": "mine"}, ["--context", "mine"]),
         ({"kube_config_path": "/k"}, {}, ["--kubeconfig", "/k"]),
         ({"kube_config_path": "/k"}, {"config_file": "/mine"}, ["--kubeconfig", "/mine"]),
+        ({"kube_config_path": "~/k"}, {}, ["--kubeconfig", os.path.expanduser("~/k")]),  # noqa: PTH111
         ({"in_cluster": True}, {"config_file": "/mine"}, ["--kubeconfig", "/mine"]),
         ({"in_cluster": True}, {"in_cluster": False}, []),
         ({"in_cluster": "", "kube_config": None, "namespace": ""}, {}, []),

@@ -33,9 +33,13 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def airflow(
     tmp_path_factory: pytest.TempPathFactory, built: Path, cluster: Cluster
 ) -> Iterator[Airflow]:
+    # The whole kubeconfig in a connection: kjo gets it in memory.
+    config = json.loads(cluster.kubectl("config", "view", "--raw", "-o", "json"))
+    connection = {"conn_type": "kubernetes", "extra": {"kube_config": config}}
     env = {
         "KJO_BIN": required("KJO_BIN"),
-        "KUBECONFIG": str(cluster.kubeconfig),
+        "AIRFLOW_CONN_KUBERNETES_DEFAULT": json.dumps(connection),
+        "KUBECONFIG": "/no/such/file",
         "PYTHONPATH": str(built),
         "AIRFLOW__KJO__JOB_URL": "https://k/{namespace}/{name}",
     }
@@ -68,6 +72,7 @@ def test_each_way_to_end(airflow: Airflow, cluster: Cluster) -> None:
         "burst": "success",
     }
     assert "all ok" in run.log("succeeds")
+    assert "--kubeconfig /proc/self/fd/" in run.log("succeeds")
     assert "container exit code 3" in airflow_error(run, "fails")
     assert "line 2, column 7" in airflow_error(run, "bad_yaml")
     # It would fail again, so there was one try, whatever its retries.
@@ -86,18 +91,23 @@ def test_each_way_to_end(airflow: Airflow, cluster: Cluster) -> None:
         assert run.xcom(task, "job_url") == f"https://k/{cluster.namespace}/{name}"
     link = airflow.call("GET", f"{run.path}/taskInstances/succeeds/links")
     assert list(link["extra_links"].values()) == [run.xcom("succeeds", "job_url")]
-    assert "said r1" in run.log("secret")
+    # It came to the container, which changed it, and is shown nowhere as it was.
+    assert "said Hunter2-r1" in run.log("secret")
+    shown = json.dumps(run.tasks()["secret"]["rendered_fields"])
+    assert "kind: Secret" in shown
+    assert "hunter2" not in shown + airflow_error(run, "secret")
     burst = run.log("burst")
+    # Some lines to a record, so that Airflow keeps up with what comes at once.
+    assert sum("of a burst" in str(record) for record in run.records("burst")) < 25000
     assert [line for line in burst.splitlines() if line.endswith("of a burst")] == [
-        f"line {i} of a burst" for i in range(20000)
+        f"line {i} of a burst" for i in range(50000)
     ]
     eventually("no Job is left", lambda: not jobs(cluster, run))
 
 
 def airflow_error(run: Run, task: str) -> str:
-    """Return all that the log of a task says of its error."""
-    folder = run.airflow.home / "logs" / f"dag_id={run.dag}" / f"run_id={run.run}"
-    return (folder / f"task_id={task}" / "attempt=1.log").read_text()
+    """Return all that the log of a task has, errors with all that belongs to them."""
+    return "\n".join(json.dumps(record, ensure_ascii=False) for record in run.records(task))
 
 
 def begun(run: Run, attempt: int = 1) -> tuple[int, int, int]:

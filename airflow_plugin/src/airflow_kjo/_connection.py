@@ -116,7 +116,9 @@ def arguments(where: Where, environ: Mapping[str, str], stack: ExitStack) -> tup
         config = _parsed(file.read_text(encoding="utf-8"), str(file))
         _make_absolute(config, file.parent)
     if config is None:
-        return ([*flags, "--kubeconfig", where.path] if where.path else flags), []
+        if where.path:
+            flags += ["--kubeconfig", str(Path(where.path).expanduser())]
+        return flags, []
     if where.skip_tls_verify:
         _skip_tls_verify(config)
     path, descriptors = _handed_over(json.dumps(config).encode(), stack)

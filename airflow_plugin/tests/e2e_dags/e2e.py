@@ -50,28 +50,28 @@ with DAG("ends", schedule=None):
     )
     KubernetesJobOperator(
         task_id="secret",
-        job_yaml={
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "spec": {
-                "template": {
-                    "spec": {
-                        "containers": [
-                            {
-                                "name": "main",
-                                "image": IMAGE,
-                                "command": ["sh", "-c", "echo said $WORD"],
-                                "env": [{"name": "WORD", "value": "{{ run_id }}"}],
-                            }
-                        ]
-                    }
-                }
-            },
-        },
+        job_yaml="""
+apiVersion: v1
+kind: Secret
+metadata: {name: word}
+stringData: {word: "hunter2-{{ run_id }}"}
+---
+apiVersion: batch/v1
+kind: Job
+metadata: {name: secret}
+spec:
+  template:
+    spec:
+      containers:
+        - name: main
+          image: busybox
+          command: [sh, -c, 'echo "said $WORD" | tr h H']
+          env: [{name: WORD, valueFrom: {secretKeyRef: {name: word, key: word}}}]
+""",
     )
     KubernetesLegacyJobOperator(
         task_id="burst",
-        **sh("i=0; while [ $i -lt 20000 ]; do echo line $i of a burst; i=$((i+1)); done"),
+        **sh("i=0; while [ $i -lt 50000 ]; do echo line $i of a burst; i=$((i+1)); done"),
     )
 
 with DAG("long", schedule=None):
