@@ -115,7 +115,7 @@ A container may exit with any of these itself; --result-file tells them apart.";
 
 /// `kjo run`.
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("source").required(true).multiple(true).args(["file", "image"])))]
+#[command(group(ArgGroup::new("source").required(true).multiple(true).args(["file", "image", "from"])))]
 pub struct RunArgs {
     /// The manifests.
     #[command(flatten)]

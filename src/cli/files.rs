@@ -26,6 +26,10 @@ pub struct FileArgs {
     #[arg(short = 'R', long, requires = "file")]
     pub recursive: bool,
 
+    /// Run the template of a CronJob of the cluster, once, now
+    #[arg(long, value_name = "cronjob/NAME", conflicts_with = "file")]
+    pub from: Option<String>,
+
     /// Which object runs, where the manifests hold several Jobs, CronJobs, Pods or PodTemplates
     #[arg(long, value_name = "NAME", requires = "file")]
     pub job: Option<String>,

@@ -1,37 +1,67 @@
 //! From the command line to what is sent: manifests read, flags laid over them, all of it checked
 //! before anything reaches a cluster.
 
+use serde_json::Value;
+use tokio::time::Instant;
+
 use super::{
-    files,
+    files, from,
     overlay_flags::Main,
     settings::{Env, RunSettings, Source},
 };
-use crate::spec::{
-    Refusal,
-    bundle::Bundle,
-    check,
-    identity::RunId,
-    prepare::{Overlay, Prepared, prepare},
+use crate::{
+    cluster::Connection,
+    core::{log::choice::Declared, main_container, outcome::Verdict},
+    spec::{
+        Refusal,
+        bundle::Bundle,
+        check,
+        identity::RunId,
+        prepare::{Overlay, Prepared, prepare},
+    },
 };
 
-/// What runs and what comes along.
-pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Refusal> {
-    let (mut bundle, main) = match &settings.source {
+/// What runs and what comes along; `None` if that is known only in the cluster.
+pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Option<Bundle>, Refusal> {
+    match &settings.source {
         Source::Image(image) => {
             let main = Main {
                 command: image.command.clone(),
                 ..Main::default()
             };
-            (Bundle::alone("--image", image.manifest()), main)
+            laid(Bundle::alone("--image", image.manifest()), &main, settings, env).map(Some)
         }
-        Source::Files(args, main) => (files::bundle(args)?, main.clone()),
+        Source::Files(args, main) => laid(files::bundle(args)?, main, settings, env).map(Some),
+        Source::From(..) => Ok(None),
+    }
+}
+
+/// What [`bundle`] left open; or the verdict when the cluster does not tell.
+pub(super) async fn of_cluster(
+    settings: &RunSettings,
+    connection: &Connection,
+    env: Env<'_>,
+    started: Instant,
+) -> Result<Result<Bundle, Verdict>, Refusal> {
+    let Source::From(name, main) = &settings.source else {
+        return Err(Refusal::new("there is nothing to read in the cluster", "report this"));
     };
+    match from::cron_job(settings, name, connection, started).await? {
+        Ok(document) => {
+            let bundle = Bundle::of(&format!("cronjob/{name}"), vec![document], None)?;
+            laid(bundle, main, settings, env).map(Ok)
+        }
+        Err(verdict) => Ok(Err(verdict)),
+    }
+}
+
+fn laid(mut bundle: Bundle, main: &Main, settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Refusal> {
     if settings.overlay.checks() {
         check::written(&bundle)?;
     }
     settings.overlay.lay(
         &mut bundle,
-        &main,
+        main,
         settings.main.main_container.as_deref(),
         settings.name.as_deref(),
         env,
@@ -42,6 +72,15 @@ pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Bundle, Ref
     if settings.overlay.checks() {
         check::laid(&bundle)?;
     }
+    let number = |field: &str| bundle.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
+    main_container::check(
+        settings.main.main_container.as_deref(),
+        settings.main.main_decides,
+        &Declared::of(&bundle.job),
+        number("parallelism").unwrap_or(1),
+        number("completions"),
+    )
+    .map_err(|(message, hint)| Refusal::new(message, hint))?;
     Ok(bundle)
 }
 

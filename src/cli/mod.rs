@@ -7,6 +7,7 @@ pub mod check;
 mod companions;
 pub mod delete;
 pub mod files;
+mod from;
 pub mod life_flags;
 pub mod log_flags;
 mod manifest;

@@ -63,7 +63,7 @@ enum DryRun {
 /// Prints, and returns the exit code.
 pub async fn render(args: RenderArgs, env: Env<'_>, started: Instant) -> u8 {
     let reporter = Reporter::stderr(args.run.messages.face(env), started);
-    let code = match attempt(args, env, &reporter).await {
+    let code = match attempt(args, env, started, &reporter).await {
         Ok(()) => exit::SUCCESS,
         Err(refusal) => {
             reporter.refuse(&refusal);
@@ -74,7 +74,7 @@ pub async fn render(args: RenderArgs, env: Env<'_>, started: Instant) -> u8 {
     code
 }
 
-async fn attempt(args: RenderArgs, env: Env<'_>, reporter: &Reporter) -> Result<(), Refusal> {
+async fn attempt(args: RenderArgs, env: Env<'_>, started: Instant, reporter: &Reporter) -> Result<(), Refusal> {
     let RenderArgs {
         output,
         show_secrets,
@@ -82,8 +82,15 @@ async fn attempt(args: RenderArgs, env: Env<'_>, reporter: &Reporter) -> Result<
         run,
     } = args;
     let settings = RunSettings::new(run, env)?;
-    let mut bundle = manifest::bundle(&settings, env)?;
+    let early = manifest::bundle(&settings, env)?;
     let connection = settings.cluster.find().await;
+    let mut bundle = match (early, &connection) {
+        (Some(bundle), _) => bundle,
+        (None, Ok(connection)) => manifest::of_cluster(&settings, connection, env, started)
+            .await?
+            .map_err(|verdict| Refusal::new(verdict.message, "see 'kjo check'"))?,
+        (None, Err(refusal)) => return Err(refusal.clone()),
+    };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
         None => RunId::random(random()?),
@@ -162,7 +169,7 @@ async fn judged(
         };
         let (kind, name) = (text("/kind"), text("/metadata/name"));
         let path = path(&cluster, &text("/apiVersion"), &kind).await?;
-        let (answer, warnings) = cluster.judge(&path, &object).await.map_err(|failure| {
+        let (mut answer, warnings) = cluster.judge(&path, &object).await.map_err(|failure| {
             Refusal::new(
                 format!("{kind}/{name} would not be created in namespace {namespace}: {failure}"),
                 "correct the manifest, or ask for what is missing",
@@ -170,6 +177,10 @@ async fn judged(
         })?;
         for warning in warnings {
             reporter.say(&Notice::ServerWarning(warning));
+        }
+        // As kubectl prints it.
+        if let Some(metadata) = answer.get_mut("metadata").and_then(Value::as_object_mut) {
+            metadata.remove("managedFields");
         }
         judged.push(answer);
     }

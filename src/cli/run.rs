@@ -3,7 +3,6 @@
 
 use std::{fs, path::PathBuf};
 
-use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -19,7 +18,6 @@ use crate::{
         exit,
         log::{choice::Declared, follow::Start},
         machine::{Identity, Plan, Task},
-        main_container,
         notice::Notice,
         outcome::{Outcome, Signal, Verdict},
         xcom::handed::Wanted,
@@ -102,14 +100,18 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
-    let mut bundle = manifest::bundle(&settings, env)?;
-    let wanted = settings
-        .xcom
-        .wanted(&bundle.job, settings.main.main_container.as_deref());
+    let early = manifest::bundle(&settings, env)?;
     let (connection, sandbox) = if settings.sandbox {
         sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
     } else {
         (settings.cluster.find().await?, Sandbox::default())
+    };
+    let mut bundle = match early {
+        Some(bundle) => bundle,
+        None => match manifest::of_cluster(&settings, &connection, env, started).await? {
+            Ok(bundle) => bundle,
+            Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
+        },
     };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
@@ -128,6 +130,9 @@ async fn attempt(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
+    let wanted = settings
+        .xcom
+        .wanted(&prepared.job, settings.main.main_container.as_deref());
     let plan = plan(&settings, &prepared, &run_id, &wanted)?;
     let told = bundle.told.clone();
     bundle.job = prepared.job;
@@ -198,15 +203,6 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wa
     let sidecar = xcom_flags::sidecar(wanted);
     let mut declared = Declared::of(&prepared.job);
     declared.retain(|container| Some(&container.name) != sidecar.as_ref());
-    let number = |field: &str| prepared.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
-    main_container::check(
-        settings.main.main_container.as_deref(),
-        settings.main.main_decides,
-        &declared,
-        number("parallelism").unwrap_or(1),
-        number("completions"),
-    )
-    .map_err(|(message, hint)| Refusal::new(message, hint))?;
     let (adopt, adopt_failed) = settings.life.adopt();
     let start = if settings.life.since_attach {
         Start::Now

@@ -5,6 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::{
     args::{ClusterArgs, MainArgs, PullPolicy, RunArgs},
     files::FileArgs,
+    from,
     life_flags::LifeArgs,
     log_flags::LogArgs,
     overlay_flags::{Main, OverlayArgs},
@@ -75,6 +76,8 @@ pub struct RunSettings {
 pub enum Source {
     /// `-f`, and what is laid over its main container.
     Files(FileArgs, Main),
+    /// `--from`: the name of a CronJob, and what is laid over its main container.
+    From(String, Main),
     /// `--image`.
     Image(ImageRun),
 }
@@ -87,19 +90,25 @@ impl RunSettings {
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         contradiction(&args.cluster, env)?;
         let given_env = args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?;
-        let source = match (args.files, given("--image", args.image)?) {
-            (files, image) if !files.file.is_empty() => Source::Files(
-                files,
-                Main {
-                    image,
-                    env: given_env,
-                    command: args.command,
-                },
-            ),
-            (_, image) => Source::Image(ImageRun {
+        let image = given("--image", args.image)?;
+        let main = Main {
+            image: image.clone(),
+            env: given_env,
+            command: args.command,
+        };
+        let source = match &args.files.from {
+            Some(_) if args.cluster.sandbox => {
+                return Err(Refusal::new(
+                    "--from reads a CronJob of a cluster, and the sandbox has none",
+                    "leave --sandbox or --from out",
+                ));
+            }
+            Some(from) => Source::From(from::name(from)?, main),
+            None if !args.files.file.is_empty() => Source::Files(args.files, main),
+            None => Source::Image(ImageRun {
                 image: image.unwrap_or_default(),
-                env: given_env,
-                command: args.command,
+                env: main.env,
+                command: main.command,
             }),
         };
         Ok(Self {

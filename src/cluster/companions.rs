@@ -105,6 +105,25 @@ impl Cluster {
         Ok((decoded(answer.body())?, answer::warnings(answer.headers())))
     }
 
+    /// The CronJob of this name.
+    pub async fn read_cron_job(&self, name: &str) -> Result<Option<Value>, Failure> {
+        let path = format!(
+            "/apis/batch/v1/namespaces/{}/cronjobs/{}",
+            self.namespace,
+            encoded(name)
+        );
+        match self.unary(Method::GET, &path, Vec::new()).await {
+            Ok(answer) => {
+                let mut object: Value = decoded(answer.body())?;
+                object["apiVersion"] = json!("batch/v1");
+                object["kind"] = json!("CronJob");
+                Ok(Some(object))
+            }
+            Err(failure) if failure.is(404) => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
     /// Lets a Job go with this patch; `None` when it does not exist any more.
     pub async fn release_job(&self, name: &str, patch: &Value) -> Result<Option<JobView>, Failure> {
         match self.patch_job(name, patch).await {

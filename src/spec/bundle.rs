@@ -137,6 +137,7 @@ fn whole(document: &Document) -> Result<(), Refusal> {
             "write metadata: and under it name: with the name",
         ));
     }
+    capitals(document)?;
     misversioned(document)?;
     if scope::is_cluster_wide(
         document.api_version().unwrap_or_default(),
@@ -152,6 +153,20 @@ fn whole(document: &Document) -> Result<(), Refusal> {
         ));
     }
     Ok(())
+}
+
+/// Kinds are written with capitals.
+fn capitals(document: &Document) -> Result<(), Refusal> {
+    let kind = document.kind().unwrap_or_default();
+    let known = ["Job", "CronJob", "Pod", "PodTemplate", "ConfigMap", "Secret", "Service"];
+    match known.into_iter().find(|known| known.eq_ignore_ascii_case(kind)) {
+        Some(right) if right != kind => Err(document.refuse(
+            &["kind"],
+            &format!("there is no kind {kind}"),
+            format!("write kind: {right}"),
+        )),
+        Some(_) | None => Ok(()),
+    }
 }
 
 /// A kind that runs, of a version that the API does not have, would be taken for a companion.

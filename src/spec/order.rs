@@ -35,16 +35,12 @@ impl Order {
     /// # Errors
     /// A companion that cannot be made there, or an `--own` that is not in the file.
     pub fn new(
-        mut bundle: Bundle,
+        bundle: Bundle,
         names: JobName,
         run_id: RunId,
         namespace: &str,
         own: Vec<String>,
     ) -> Result<(Self, Vec<String>), Refusal> {
-        let digest = likeness::digest(&bundle.job);
-        if let Some(annotations) = bundle.job.pointer_mut("/metadata/annotations") {
-            annotations[likeness::SENT] = json!(digest);
-        }
         let order = Self {
             bundle,
             names,
@@ -122,6 +118,8 @@ impl Order {
         let mut job = self.named(generation)?.job;
         job["metadata"]["name"] = json!(self.names.of(generation));
         job["metadata"]["annotations"][GENERATION] = json!(generation.to_string());
+        // Of what is sent: references to companions bear this generation's names.
+        job["metadata"]["annotations"][likeness::SENT] = json!(likeness::digest(&job));
         if suspended {
             job["metadata"]["annotations"][UNREADY] = json!("true");
             job["spec"]["suspend"] = json!(true);

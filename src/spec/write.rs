@@ -4,6 +4,9 @@ use serde_json::Value;
 
 use super::read;
 
+/// A key is looked for within 1024 characters; longer ones need a sign.
+const LONG_KEY: usize = 200;
+
 /// This value as a YAML document, without `---`.
 #[must_use]
 pub fn yaml(value: &Value) -> String {
@@ -27,7 +30,14 @@ fn block(value: &Value, indent: usize, text: &mut String) {
                 if n > 0 {
                     text.push_str(&" ".repeat(indent));
                 }
-                text.push_str(&word(key));
+                if key.len() > LONG_KEY {
+                    text.push_str("? ");
+                    text.push_str(&word(key));
+                    text.push('\n');
+                    text.push_str(&" ".repeat(indent));
+                } else {
+                    text.push_str(&word(key));
+                }
                 text.push(':');
                 below(value, indent, text);
             }
@@ -183,6 +193,12 @@ mod tests {
             let back = read::value("written", &text);
             prop_assert_eq!(back.map(|v| v.unwrap_or(Value::Null)), Ok(value), "{}", text);
         }
+    }
+
+    #[test]
+    fn long_keys() {
+        let value = json!({"a".repeat(2000): {"b".repeat(300): [1], "c": "x\ny\n"}, "d": [{"e".repeat(300): {}}]});
+        assert_eq!(read::value("written", &yaml(&value)), Ok(Some(value)));
     }
 
     #[test]

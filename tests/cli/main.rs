@@ -16,7 +16,15 @@ use std::net::TcpListener;
 
 use support::{Done, Kjo, without_times};
 
-const JOB: &str = "apiVersion: batch/v1\nkind: Job\nmetadata:\n  name: etl\n";
+const JOB: &str = "\
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: etl
+spec:
+  template:
+    spec: {restartPolicy: Never, containers: [{name: main, image: busybox}]}
+";
 const KUBECONFIG: &str = "
 apiVersion: v1
 kind: Config
@@ -127,7 +135,7 @@ fn manifests_that_contradict_the_flags() {
         with_kubeconfig(run(&["-f", "g.yaml", "--exact-name"])).file("g.yaml", generated)
     ));
     insta::assert_snapshot!(refused(
-        with_kubeconfig(run(&["-f", "l.yaml"])).file("l.yaml", format!("{JOB}spec: []\n"))
+        with_kubeconfig(run(&["-f", "l.yaml"])).file("l.yaml", JOB.replace("  template:\n    spec:", "-"))
     ));
 }
 

@@ -321,3 +321,46 @@ fn a_time_to_live_and_a_deadline_are_the_clusters_own() {
     assert_eq!(spec(&["--ttl=2h", "--deadline=90s"]), (7200.into(), 90.into()));
     assert_eq!(spec(&["--ttl=none"]), (Value::Null, Value::Null));
 }
+
+#[test]
+fn a_job_may_belong_to_the_pod_that_kjo_runs_in() {
+    let ns = Namespace::new();
+    // Any pod will do: kjo takes the name that it is given.
+    ns.of_id("owner", "sleep 60").arg("--detach").run();
+    assert!(eventually(MINUTE, || !ns.names("pods").is_empty()), "no pod comes");
+    let pod = ns.names("pods").remove(0);
+    let owned = ns
+        .of_id("owned", "sleep 60")
+        .arg(format!("--owned-by-pod={pod}"))
+        .arg("--detach");
+    owned.run();
+    let job = || {
+        ns.list("jobs")
+            .into_iter()
+            .find(|job| job["metadata"]["annotations"]["kjo.dev/run-id"] == "owned")
+    };
+    let owner = job().expect("a Job")["metadata"]["ownerReferences"][0].clone();
+    assert_eq!((&owner["kind"], &owner["name"]), (&"Pod".into(), &pod.into()));
+    ns.command(&["delete", "--run-id", "owner"]).run().expect(0, "");
+    assert!(eventually(MINUTE, || job().is_none()), "it outlives its owner");
+    ns.of_id("nobody", "true")
+        .arg("--owned-by-pod=nobody")
+        .run()
+        .expect(125, "")
+        .expect_said("there is no pod/nobody");
+}
+
+#[test]
+fn of_an_adopted_job_only_the_rest_may_be_shown() {
+    let ns = Namespace::new();
+    killed(ns.of_id("rest", COUNTS));
+    let done = ns.of_id("rest", COUNTS).arg("--since-attach").run();
+    let first: u32 = done
+        .text()
+        .lines()
+        .next()
+        .and_then(|l| l.parse().ok())
+        .expect("a number");
+    assert!(first > 1, "{}", done.text());
+    done.expect(7, (first..=20).map(|i| format!("{i}\n")).collect::<String>());
+}

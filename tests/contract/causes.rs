@@ -447,7 +447,7 @@ fn a_field_that_does_not_exist() {
     let ns = Namespace::new();
     let mut job = job("true");
     container(&mut job)["comand"] = json!(["true"]);
-    let done = cause(&ns, "refused", &job, &[]);
+    let done = cause(&ns, "refused", &job, &["--skip-checks"]);
     expect_end(&ns, "cause_refused", &done, 125);
     ns.expect_nothing_left();
 }

@@ -10,6 +10,7 @@ mod causes;
 mod companions;
 mod deaths;
 mod disruption;
+mod flags;
 mod log_flags;
 mod login;
 mod logs;

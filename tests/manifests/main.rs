@@ -3,6 +3,9 @@
 //! the kinds up: `eval "$(tests/cluster/env)"`).
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod bad;
+mod fuzz;
+
 use std::{
     collections::BTreeMap,
     fs,

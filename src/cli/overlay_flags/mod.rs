@@ -21,7 +21,7 @@ use super::settings::Env;
 use crate::spec::{
     Refusal,
     bundle::Bundle,
-    overlay::{self, Change, parse},
+    overlay::{self, At, Change, parse},
 };
 
 /// All flags that change what is sent.
@@ -86,6 +86,9 @@ impl OverlayArgs {
             changes.push(Change::Patch(parse::map(&name, &text(path, "--patch")?)?));
         }
         let base = name.map_or_else(|| base(bundle), str::to_owned);
+        if let Some(name) = name {
+            changes.push(Change::field(At::JobMetadata, "name", name));
+        }
         self.container.changes(main, &mut changes)?;
         let mut made = self.env.changes(&main.env, &base, env, &mut changes)?;
         made.append(&mut self.mounts.changes(&base, &main.command, &mut changes)?);

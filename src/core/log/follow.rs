@@ -16,8 +16,14 @@ use crate::core::{
 pub const SILENT_AFTER: Duration = Duration::from_secs(300);
 
 /// How long the pod's status may lag behind the end of its log stream before the stream is opened
-/// again.
-const STATUS_LAG: Duration = Duration::from_millis(1500);
+/// again; longer each time that brings nothing, for a kubelet with a hundred pods takes a while to tell of an
+/// end. News of the status cut the pause short.
+const STATUS_LAG: [Duration; 4] = [
+    Duration::from_millis(1500),
+    Duration::from_secs(4),
+    Duration::from_secs(8),
+    Duration::from_secs(15),
+];
 
 /// How long a node may take to write what a container has left in its pipe: containerd reports the end
 /// before its logger has copied the last of it to the file (pkg/cri/io, `redirectLogs`). The Job controller
@@ -157,6 +163,8 @@ pub struct Follow {
     reconnects: u32,
     /// The last stream ended in good order while its container seemed to run.
     ended_early: bool,
+    /// Ends in good order in a row that brought nothing, of a container that seems to run.
+    ends: usize,
     /// Streams in a row that were taken for another attempt's.
     doubts: usize,
     /// The log may not be read, for this reason.
@@ -184,6 +192,7 @@ impl Follow {
             reconnects: 0,
             ended_early: false,
             doubts: 0,
+            ends: 0,
             denied: None,
             read: false,
             vain: 0,
@@ -233,6 +242,7 @@ impl Follow {
         self.backoff.reset();
         self.vain = 0;
         self.doubts = 0;
+        self.ends = 0;
         self.read = true;
         self.denied = None;
     }
@@ -264,7 +274,7 @@ impl Follow {
                 follow: true,
             },
             (End::Eof, Life::Running) => Next::Open {
-                after: self.backoff.next(None).max(STATUS_LAG),
+                after: self.lag(),
                 follow: true,
             },
             (End::Stranger, Life::Running | Life::Ended) => {
@@ -292,6 +302,14 @@ impl Follow {
                 }
             }
         }
+    }
+
+    /// The pause after an end in good order of a container that seems to run.
+    fn lag(&mut self) -> Duration {
+        let [.., longest] = STATUS_LAG;
+        let lag = STATUS_LAG.get(self.ends).copied().unwrap_or(longest);
+        self.ends += 1;
+        self.backoff.next(None).max(lag)
     }
 
     /// A moment, then one second, and twice as long each time.
@@ -366,7 +384,7 @@ mod tests {
         let Next::Open { after, follow: true } = f.ended(&End::Eof, true, Life::Running) else {
             panic!("gave up");
         };
-        assert!(after >= STATUS_LAG, "the status gets time to catch up");
+        assert!(after >= STATUS_LAG[0], "the status gets time to catch up");
         assert_eq!(f.reconnects(), 0, "perhaps it is over");
         opening(&mut f, Life::Running);
         assert_eq!(f.reconnects(), 1, "it was not");

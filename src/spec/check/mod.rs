@@ -34,7 +34,7 @@ pub fn written(bundle: &Bundle) -> Result<(), Refusal> {
 /// # Errors
 /// What the API would refuse.
 pub fn laid(bundle: &Bundle) -> Result<(), Refusal> {
-    fields::check(&Document::made("the Job with its flags", bundle.job.clone()))?;
+    fields::check(&with_flags(bundle))?;
     let mut faults = Faults::default();
     metadata::job(&bundle.job, &mut faults);
     let template = bundle.job.pointer("/spec/template").unwrap_or(&Value::Null);
@@ -51,15 +51,25 @@ pub fn laid(bundle: &Bundle) -> Result<(), Refusal> {
         1 => String::new(),
         n => format!(" (and {} more)", n - 1),
     };
-    let path = in_source(bundle, &first.path);
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let (path, ours) = (in_source(bundle, &first.path), steps(&first.path));
     let name = bundle
         .job
         .pointer("/metadata/name")
         .or_else(|| bundle.job.pointer("/metadata/generateName"));
     let name = name.and_then(Value::as_str).unwrap_or_default();
     let what = format!("Job.batch {name:?} is invalid: {}: {}{more}", first.path, first.what);
+    let at = |value: &Value, path: &[String]| value.pointer(&format!("/{}", path.join("/"))).cloned();
+    let path: Vec<&str> = if at(&bundle.source.value, &path) == at(&bundle.job, &ours) {
+        path.iter().map(String::as_str).collect()
+    } else {
+        // A flag has brought it: it stands nowhere in the file.
+        return Err(with_flags(bundle).refuse(&[], &what, first.hint.clone()));
+    };
     Err(bundle.source.refuse(&path, &what, first.hint.clone()))
+}
+
+fn with_flags(bundle: &Bundle) -> Document {
+    Document::made("the Job with its flags", bundle.job.clone())
 }
 
 /// Where a path of the Job stands in what it was made of.
@@ -73,6 +83,10 @@ fn in_source(bundle: &Bundle, path: &str) -> Vec<String> {
         Some(Runs::Job) | None => None,
     };
     let path = moved.unwrap_or_else(|| path.to_owned());
+    steps(&path)
+}
+
+fn steps(path: &str) -> Vec<String> {
     path.replace('[', ".")
         .replace(']', "")
         .split('.')

@@ -10,7 +10,8 @@ use crate::spec::names;
 pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
     match text(pod, "restartPolicy") {
         Some("Never" | "OnFailure") => {}
-        None => faults.add(
+        // An Always is a default that nobody has changed.
+        None | Some("Always") => faults.add(
             format!("{path}.restartPolicy"),
             "Required value: valid values: \"OnFailure\", \"Never\"",
             "write restartPolicy: Never beside containers, or --restart-policy Never",

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::spec::{Refusal, read::Document};
+use crate::spec::{Refusal, fields, read::Document};
 
 /// Fields in which text with braces is no name and no text.
 const MEANT: [&str; 9] = [
@@ -23,10 +23,13 @@ pub(super) fn rendered(document: &Document) -> Result<(), Refusal> {
     if !find(&document.value, &mut path) {
         return Ok(());
     }
-    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
     Err(document.refuse(
-        &path,
-        &format!("{} holds a template that was not rendered ({{{{ }}}})", path.join(".")),
+        &steps,
+        &format!(
+            "{} holds a template that was not rendered ({{{{ }}}})",
+            fields::shown(&path)
+        ),
         "render it first, for example with 'helm template … | kjo run -f -'; --skip-checks sends it as it is",
     ))
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Type, field, of, suggest};
+use super::{Type, field, of, shown, suggest};
 use crate::spec::{Refusal, read::Document};
 
 /// Refuses the first field of this document that is misspelt, at the wrong level, or of the wrong type.
@@ -74,7 +74,7 @@ impl Walk {
     fn unknown(&self, key: &str) -> Option<Fault> {
         let hint = suggest::for_field(key, &self.path, &self.types)?;
         Some(Fault {
-            what: format!("unknown field {:?}", self.shown()),
+            what: format!("unknown field {:?}", shown(&self.path)),
             hint,
             of_key: true,
         })
@@ -136,28 +136,13 @@ impl Walk {
         Fault {
             what: format!(
                 "{} is {}, and {} belongs there",
-                self.shown(),
+                shown(&self.path),
                 found_as(found),
                 wanted_as(wanted)
             ),
             hint: hint.to_owned(),
             of_key: false,
         }
-    }
-
-    /// The path as the API writes it: `spec.containers[0].image`.
-    fn shown(&self) -> String {
-        let mut shown = String::new();
-        for part in &self.path {
-            if part.bytes().all(|b| b.is_ascii_digit()) && !part.is_empty() {
-                shown.extend(["[", part, "]"]);
-            } else {
-                let dot = if shown.is_empty() { "" } else { "." };
-                shown.push_str(dot);
-                shown.push_str(part);
-            }
-        }
-        shown
     }
 }
 

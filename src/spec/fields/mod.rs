@@ -71,6 +71,20 @@ pub(super) fn field(of_type: &str, name: &str) -> Option<&'static Field> {
     of(of_type).iter().find(|field| field.name == name)
 }
 
+/// A path as the API writes it: `spec.containers[0].image`.
+pub(super) fn shown(path: &[String]) -> String {
+    let mut shown = String::new();
+    for part in path {
+        if !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit()) {
+            shown.extend(["[", part, "]"]);
+        } else {
+            let dot = if shown.is_empty() { "" } else { "." };
+            shown.extend([dot, part]);
+        }
+    }
+    shown
+}
+
 fn table(text: &'static str) -> Types {
     let mut types = Types::new();
     let mut current = "";

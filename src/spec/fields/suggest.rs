@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Type, of};
+use super::{Type, of, shown};
 
 /// Words that fields of many types are named by: where they stand says nothing.
 const COMMON: [&str; 10] = [
@@ -61,10 +61,6 @@ fn objects_up(path: &[String], levels: usize) -> String {
     }
 }
 
-fn shown(path: &[String]) -> String {
-    path.join(".")
-}
-
 /// The shortest way down from this type to one that has the field.
 fn below(name: &str, from: &'static str) -> Option<String> {
     let mut queue = VecDeque::from([(from, Vec::<String>::new())]);
@@ -89,13 +85,41 @@ fn below(name: &str, from: &'static str) -> Option<String> {
     None
 }
 
+/// What other tools call it.
+const ELSEWHERE: [(&str, &str); 14] = [
+    ("cmd", "command"),
+    ("entrypoint", "command"),
+    ("arguments", "args"),
+    ("environment", "env"),
+    ("retries", "backoffLimit"),
+    ("timeout", "activeDeadlineSeconds"),
+    ("ttl", "ttlSecondsAfterFinished"),
+    ("mounts", "volumeMounts"),
+    ("workdir", "workingDir"),
+    ("pullPolicy", "imagePullPolicy"),
+    ("pullSecrets", "imagePullSecrets"),
+    ("replicas", "parallelism"),
+    ("gracePeriod", "terminationGracePeriodSeconds"),
+    ("pvc", "persistentVolumeClaim"),
+];
+/// From this length on, a name of which another is the beginning is meant.
+const TELLING: usize = 6;
+
 fn similar(name: &str, type_name: &str) -> Option<&'static str> {
-    of(type_name)
+    let fields = of(type_name);
+    let has = |wanted: &str| fields.iter().find(|f| f.name == wanted).map(|f| f.name);
+    let other = ELSEWHERE.iter().find(|(theirs, _)| theirs.eq_ignore_ascii_case(name));
+    if let Some(known) = other.and_then(|(_, ours)| has(ours)) {
+        return Some(known);
+    }
+    let begins = |f: &&super::Field| f.name.len() >= TELLING && name.starts_with(f.name);
+    let close = fields
         .iter()
         .map(|field| (distance(name, field.name), field.name))
         .filter(|(distance, known)| *distance <= allowed(known.len()))
         .min()
-        .map(|(_, known)| known)
+        .map(|(_, known)| known);
+    close.or_else(|| fields.iter().find(begins).map(|f| f.name))
 }
 
 /// Short names are soon like others.

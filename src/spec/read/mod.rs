@@ -5,6 +5,7 @@
 //! field that no Job has) can still be shown where it stands.
 
 mod flaw;
+mod hints;
 mod json;
 mod list;
 mod node;

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{
     flaw::Flaw,
+    hints,
     node::{Data, Entry, MAX_DEPTH, Mark, Node},
     scalar,
 };
@@ -17,6 +18,7 @@ pub(super) fn document(text: &str, first: usize) -> Result<Option<Arc<Node>>, Fl
     written(text, first)?;
     let text = text.replace("\r\n", "\n");
     let mut builder = Builder {
+        text: &text,
         first,
         open: Vec::new(),
         anchors: HashMap::new(),
@@ -89,7 +91,8 @@ fn written(text: &str, first: usize) -> Result<(), Flaw> {
     Ok(())
 }
 
-struct Builder {
+struct Builder<'a> {
+    text: &'a str,
     first: usize,
     open: Vec<Open>,
     anchors: HashMap<usize, Arc<Node>>,
@@ -122,7 +125,7 @@ enum Is {
     Merge,
 }
 
-impl Builder {
+impl Builder<'_> {
     fn mark(&self, span: &Span) -> Mark {
         Mark {
             line: self.first + span.start.line() - 1,
@@ -146,10 +149,12 @@ impl Builder {
             )
             .hint("put text that begins with '*' in quotes, or define the anchor (&name) in the same document");
         }
-        if error.info().contains('\t') || error.info().contains("tab") {
-            return flaw.hint("indent with spaces; YAML takes no tabs there");
+        let line = error.marker().line().saturating_sub(1);
+        let said = error.info();
+        match hints::of(&said, self.text.lines().nth(line).unwrap_or_default(), self.text) {
+            Some(hint) => flaw.hint(hint),
+            None => flaw,
         }
-        flaw
     }
 
     #[expect(clippy::wildcard_enum_match_arm, reason = "the parser's list of events is open")]
