@@ -49,11 +49,29 @@ pub enum Command {
     #[command(after_long_help = AFTER_CHECK)]
     Check(Box<CheckArgs>),
 
+    /// Serve a small cluster of kjo's own, for kubectl and others: no image is used
+    #[cfg(feature = "sandbox")]
+    #[command(after_long_help = AFTER_SANDBOX)]
+    Sandbox(Box<super::serve::SandboxArgs>),
+
     /// Hold a container of the sandbox; the sandbox starts it itself
     #[cfg(feature = "sandbox")]
     #[command(hide = true)]
     SandboxSupervisor,
 }
+
+#[cfg(feature = "sandbox")]
+const AFTER_SANDBOX: &str = "\
+It serves until it is stopped (Ctrl-C), and then nothing of it is left.
+
+Examples:
+  In one terminal, and the line that it prints in another, for kubectl, kjo and others there:
+      kjo sandbox
+
+  For one command, which is told by KUBECONFIG:
+      kjo sandbox -- pytest tests/
+
+docs/sandbox.md says what it does and what it refuses.";
 
 const AFTER_RENDER: &str = "\
 Takes the flags of 'kjo run'; those about waiting and cleaning up change nothing here. What is printed
@@ -217,6 +235,10 @@ pub struct RunArgs {
     /// Where to run.
     #[command(flatten)]
     pub cluster: ClusterArgs,
+
+    /// How the sandbox is isolated.
+    #[command(flatten)]
+    pub isolation: super::sandbox::IsolationArgs,
 }
 
 /// Flags about the container that the Job is there for.

@@ -38,7 +38,7 @@ pub struct FileArgs {
 /// What kubectl reads of a directory.
 const EXTENSIONS: [&str; 3] = ["json", "yaml", "yml"];
 /// Enough for any manifest, and an end where somebody pipes a disk.
-const MAX_STDIN: u64 = 9 * 1024 * 1024;
+const MAX_BYTES: u64 = 9 * 1024 * 1024;
 
 /// Everything that was given, read and checked before anything is sent.
 pub(super) fn bundle(args: &FileArgs) -> Result<Bundle, Refusal> {
@@ -72,7 +72,7 @@ pub(super) fn bundle(args: &FileArgs) -> Result<Bundle, Refusal> {
 fn stdin() -> Result<Vec<u8>, Refusal> {
     use io::Read as _;
     let mut bytes = Vec::new();
-    io::stdin().take(MAX_STDIN).read_to_end(&mut bytes).map_err(|e| {
+    io::stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(|e| {
         Refusal::new(
             format!("stdin cannot be read: {e}"),
             "pipe the manifest into 'kjo run -f -'",
@@ -142,8 +142,16 @@ fn walk(directory: &Path, recursive: bool, files: &mut Vec<PathBuf>) -> Result<(
 }
 
 fn file(path: &Path) -> Result<Vec<Document>, Refusal> {
-    let bytes = fs::read(path).map_err(|e| unreadable(path, &e))?;
+    let bytes = bounded(path).map_err(|e| unreadable(path, &e))?;
     read::documents(&path.display().to_string(), &bytes)
+}
+
+/// The bytes of a file, and an end where it has none.
+pub(super) fn bounded(path: &Path) -> io::Result<Vec<u8>> {
+    use io::Read as _;
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(MAX_BYTES).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 fn unreadable(path: &Path, error: &io::Error) -> Refusal {

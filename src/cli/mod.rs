@@ -15,7 +15,9 @@ pub mod messages;
 pub mod overlay_flags;
 pub mod render;
 pub mod run;
-mod sandbox;
+pub mod sandbox;
+#[cfg(feature = "sandbox")]
+pub mod serve;
 pub mod settings;
 pub mod status;
 mod target;
@@ -68,6 +70,8 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
+            #[cfg(feature = "sandbox")]
+            Command::Sandbox(args) => serve::serve(*args, env, started).await,
             #[cfg(feature = "sandbox")]
             Command::SandboxSupervisor => exit::REFUSED,
         }

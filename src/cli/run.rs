@@ -102,7 +102,8 @@ async fn attempt(
     let settings = RunSettings::new(args, env)?;
     let early = manifest::bundle(&settings, env)?;
     let (connection, sandbox) = if settings.sandbox {
-        sandbox::start(reporter, u64::from_le_bytes(random()?), random()?).await?
+        let seed = u64::from_le_bytes(random()?);
+        sandbox::start(reporter, settings.isolation, env("PATH"), seed, random()?).await?
     } else {
         (settings.cluster.find().await?, Sandbox::default())
     };

@@ -65,6 +65,8 @@ pub struct RunSettings {
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
     pub sandbox: bool,
+    /// What is between that one's containers and this machine.
+    pub isolation: super::sandbox::How,
     /// What is shown of the logs.
     pub logs: LogArgs,
     /// Where to look for the cluster.
@@ -140,6 +142,7 @@ impl RunSettings {
             xcom: args.xcom,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
+            isolation: args.isolation.isolation,
             logs: args.logs,
             cluster: cluster(args.cluster, env)?,
         })

@@ -10,6 +10,18 @@ use super::{
     record::{FailureReport, PodRecord},
 };
 
+/// What is between the sandbox's containers and the machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each runs in a bubblewrap.
+    Bubblewrap,
+    /// Nothing.
+    None {
+        /// Why not more, where it was not chosen.
+        why: Option<String>,
+    },
+}
+
 /// Something worth a line on stderr.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
@@ -20,10 +32,12 @@ pub enum Notice {
         /// The namespace the Job goes to.
         namespace: String,
     },
-    /// The cluster is the sandbox: before everything else, as nothing is isolated.
+    /// The cluster is the sandbox: before everything else, as its containers are processes of this machine.
     Sandbox {
         /// Whose processes the containers are.
         user: String,
+        /// What is between them and the machine.
+        isolation: Isolation,
     },
     /// kjo changed or added something that the user wrote otherwise.
     Adjusted(String),

@@ -7,7 +7,7 @@ use crate::core::{
     diagnosis::{Cure, Diagnosis},
     exit,
     failure::Failure,
-    notice::{AdoptionNotice, LogNotice, Milestone, Notice},
+    notice::{AdoptionNotice, Isolation, LogNotice, Milestone, Notice},
     outcome::{Outcome, Verdict},
     record::{self, FailureReport, PodRecord},
 };
@@ -52,7 +52,7 @@ impl Level {
 #[rustfmt::skip]
 pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("target", &["server", "namespace"], "server and namespace of the run: the first event, but for `sandbox`"),
-    ("sandbox", &["user"], "the cluster is the sandbox; said also with `--quiet`"),
+    ("sandbox", &["user", "isolation", "why"], "the cluster is the sandbox, isolated by `bwrap` or `none`, and why by no more; said also with `--quiet`"),
     ("adjusted", &["what"], "kjo sends something else than the manifest says"),
     ("server_warning", &["what"], "a warning of the API server about the manifest"),
     ("create_delayed", &["why", "left_seconds"], "the Job cannot be created yet; it is tried again"),
@@ -144,7 +144,17 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Target { server, namespace } => {
             facts(Info, "target", json!({"server": server, "namespace": namespace}))
         }
-        Notice::Sandbox { user } => facts(Warning, "sandbox", json!({"user": user})),
+        Notice::Sandbox { user, isolation } => {
+            let (isolation, why) = match isolation {
+                Isolation::Bubblewrap => ("bwrap", None),
+                Isolation::None { why } => ("none", why.as_ref()),
+            };
+            facts(
+                Warning,
+                "sandbox",
+                json!({"user": user, "isolation": isolation, "why": why}),
+            )
+        }
         Notice::Adjusted(what) => facts(Info, "adjusted", json!({"what": what})),
         Notice::ServerWarning(what) => facts(Warning, "server_warning", json!({"what": what})),
         Notice::CreateDelayed { failure, left } => facts(

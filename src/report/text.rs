@@ -10,7 +10,7 @@ use crate::{
         duration, exit,
         failure::Failure,
         log::{memory::Gap, stamp::Stamp},
-        notice::{LogNotice, Milestone, Notice},
+        notice::{Isolation, LogNotice, Milestone, Notice},
         outcome::{Outcome, Verdict},
     },
     spec::Refusal,
@@ -36,9 +36,9 @@ pub(super) fn refusal(refusal: &Refusal) -> String {
 pub(super) fn of(notice: &Notice) -> String {
     match notice {
         Notice::Target { server, namespace } => format!("using namespace {namespace} on {server}"),
-        Notice::Sandbox { user } => format!(
-            "sandbox: images are NOT used; commands run from this machine's own files, as user {user}, as plain \
-             processes without isolation"
+        Notice::Sandbox { user, isolation } => format!(
+            "sandbox: images are NOT used; commands run from this machine's own files, as user {user}, {}",
+            isolated(isolation)
         ),
         Notice::Adjusted(what) => format!("note: {what}"),
         Notice::ServerWarning(text) => format!("warning from the API server: {text}"),
@@ -298,6 +298,16 @@ fn between(gap: &Gap) -> String {
             .map_or_else(|_| "?".to_owned(), |t| format!("{t:.3}"))
     };
     format!("{} and {}", show(gap.from), show(gap.to))
+}
+
+fn isolated(isolation: &Isolation) -> String {
+    match isolation {
+        Isolation::Bubblewrap => {
+            "each container in bubblewrap: the machine read-only, a /tmp and processes of its own".to_owned()
+        }
+        Isolation::None { why: None } => "as plain processes without isolation".to_owned(),
+        Isolation::None { why: Some(why) } => format!("as plain processes without isolation ({why})"),
+    }
 }
 
 #[cfg(test)]

@@ -259,7 +259,20 @@ pub(crate) fn notices() -> Vec<Notice> {
         verdict(Outcome::Detached(Some(Signal::User)), None),
         verdict(Outcome::Detached(None), None),
         verdict(Outcome::Refused, None),
-        Notice::Sandbox { user: "ada".into() },
+        Notice::Sandbox {
+            user: "ada".into(),
+            isolation: Isolation::Bubblewrap,
+        },
+        Notice::Sandbox {
+            user: "ada".into(),
+            isolation: Isolation::None { why: None },
+        },
+        Notice::Sandbox {
+            user: "ada".into(),
+            isolation: Isolation::None {
+                why: Some("there is no bwrap on the PATH".into()),
+            },
+        },
         Notice::Milestone(Milestone::Scheduled {
             pod: pod(),
             node: "node-7".into(),

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// A sandbox whose containers run for a minute.
-fn sandbox() -> Sandbox {
+pub(super) fn sandbox() -> Sandbox {
     let script = |_: &_| Script {
         steps: vec![Step::Sleep(Duration::from_secs(60)), Step::Exit(0)],
         ..Script::default()
@@ -38,7 +38,7 @@ impl Sandbox {
         (answer.status().as_u16(), answer)
     }
 
-    async fn json(&self, method: Method, uri: &str, body: &Value) -> (u16, Value) {
+    pub(super) async fn json(&self, method: Method, uri: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() {
             String::new()
         } else {

@@ -16,7 +16,16 @@ use super::{
 };
 
 /// What may own or be owned.
-const OWNABLE: [Resource; 4] = [Resource::ConfigMaps, Resource::Jobs, Resource::Pods, Resource::Secrets];
+const OWNABLE: [Resource; 8] = [
+    Resource::ConfigMaps,
+    Resource::CronJobs,
+    Resource::Jobs,
+    Resource::PersistentVolumeClaims,
+    Resource::Pods,
+    Resource::Secrets,
+    Resource::ServiceAccounts,
+    Resource::Services,
+];
 
 /// Collects for ever; drop the future to stop.
 pub(super) async fn run(world: Arc<World>, mut changes: mpsc::UnboundedReceiver<Change>) {

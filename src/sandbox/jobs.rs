@@ -91,7 +91,14 @@ impl Jobs {
                     self.release_orphan(&change.key.namespace, &change.object);
                 }
             }
-            Resource::ConfigMaps | Resource::Events | Resource::Namespaces | Resource::Secrets => {}
+            Resource::ConfigMaps
+            | Resource::CronJobs
+            | Resource::Events
+            | Resource::Namespaces
+            | Resource::PersistentVolumeClaims
+            | Resource::Secrets
+            | Resource::ServiceAccounts
+            | Resource::Services => {}
         }
     }
 

@@ -26,6 +26,8 @@ pub mod world;
 
 #[cfg(test)]
 mod api_tests;
+#[cfg(test)]
+mod view_tests;
 
 use std::sync::Arc;
 
@@ -55,6 +57,8 @@ pub struct Settings {
     pub jobs: controller::Settings,
     /// The node.
     pub kubelet: kubelet::Settings,
+    /// What its containers can have.
+    pub honours: admit::Honours,
 }
 
 impl Settings {
@@ -67,6 +71,7 @@ impl Settings {
             history: 4096,
             jobs: controller::Settings::default(),
             kubelet: kubelet::Settings::default(),
+            honours: admit::Honours::default(),
         }
     }
 }
@@ -81,7 +86,7 @@ pub struct Sandbox {
 impl Sandbox {
     /// Starts a cluster with the namespace `default`, whose containers are run by `runtime`.
     pub fn start(settings: Settings, runtime: Arc<dyn Runtime>) -> Self {
-        let world = World::new(settings.began, settings.seed, settings.history);
+        let world = World::honouring(settings.began, settings.seed, settings.history, settings.honours);
         let kubelet = Kubelet::new(Arc::clone(&world), runtime, settings.kubelet);
         let mut parts = JoinSet::new();
         parts.spawn(collect::run(Arc::clone(&world), world.subscribe()));

@@ -145,6 +145,13 @@ impl Refused {
         refused
     }
 
+    /// 403 for what an admission plugin does not let pass.
+    #[must_use]
+    pub fn forbidden(key: &Key, why: &str) -> Self {
+        let message = format!("{} {:?} is forbidden: {why}", key.resource.qualified(), key.name);
+        Self::about(403, "Forbidden", message, key.resource, &key.name)
+    }
+
     /// 403 for a create in a namespace that is being deleted.
     #[must_use]
     pub fn terminating(key: &Key) -> Self {

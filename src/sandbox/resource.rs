@@ -7,27 +7,39 @@ use super::admit;
 pub enum Resource {
     /// v1 ConfigMaps.
     ConfigMaps,
+    /// batch/v1 CronJobs, which nothing runs by the clock.
+    CronJobs,
     /// v1 Events.
     Events,
     /// batch/v1 Jobs.
     Jobs,
     /// v1 Namespaces.
     Namespaces,
+    /// v1 PersistentVolumeClaims, bound to folders.
+    PersistentVolumeClaims,
     /// v1 Pods.
     Pods,
     /// v1 Secrets.
     Secrets,
+    /// v1 ServiceAccounts, without tokens.
+    ServiceAccounts,
+    /// v1 Services, which nothing routes.
+    Services,
 }
 
 impl Resource {
     /// All of them, in the order of their names.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 10] = [
         Self::ConfigMaps,
+        Self::CronJobs,
         Self::Events,
         Self::Jobs,
         Self::Namespaces,
+        Self::PersistentVolumeClaims,
         Self::Pods,
         Self::Secrets,
+        Self::ServiceAccounts,
+        Self::Services,
     ];
 
     /// The resource of this group (empty for v1) and plural name.
@@ -43,11 +55,15 @@ impl Resource {
     pub fn plural(self) -> &'static str {
         match self {
             Self::ConfigMaps => "configmaps",
+            Self::CronJobs => "cronjobs",
             Self::Events => "events",
             Self::Jobs => "jobs",
             Self::Namespaces => "namespaces",
+            Self::PersistentVolumeClaims => "persistentvolumeclaims",
             Self::Pods => "pods",
             Self::Secrets => "secrets",
+            Self::ServiceAccounts => "serviceaccounts",
+            Self::Services => "services",
         }
     }
 
@@ -56,11 +72,51 @@ impl Resource {
     pub fn admitted_as(self) -> admit::Kind {
         match self {
             Self::ConfigMaps => admit::Kind::ConfigMap,
+            Self::CronJobs => admit::Kind::CronJob,
             Self::Events => admit::Kind::Event,
             Self::Jobs => admit::Kind::Job,
             Self::Namespaces => admit::Kind::Namespace,
+            Self::PersistentVolumeClaims => admit::Kind::PersistentVolumeClaim,
             Self::Pods => admit::Kind::Pod,
             Self::Secrets => admit::Kind::Secret,
+            Self::ServiceAccounts => admit::Kind::ServiceAccount,
+            Self::Services => admit::Kind::Service,
+        }
+    }
+
+    /// What kubectl may call it for short.
+    #[must_use]
+    pub fn short_names(self) -> &'static [&'static str] {
+        match self {
+            Self::ConfigMaps => &["cm"],
+            Self::CronJobs => &["cj"],
+            Self::Events => &["ev"],
+            Self::Namespaces => &["ns"],
+            Self::PersistentVolumeClaims => &["pvc"],
+            Self::Pods => &["po"],
+            Self::ServiceAccounts => &["sa"],
+            Self::Services => &["svc"],
+            Self::Jobs | Self::Secrets => &[],
+        }
+    }
+
+    /// `kubectl get all` shows it.
+    #[must_use]
+    pub fn of_all(self) -> bool {
+        matches!(self, Self::CronJobs | Self::Jobs | Self::Pods | Self::Services)
+    }
+
+    /// It has the subresource `status`.
+    #[must_use]
+    pub fn has_status(self) -> bool {
+        match self {
+            Self::CronJobs
+            | Self::Jobs
+            | Self::Namespaces
+            | Self::PersistentVolumeClaims
+            | Self::Pods
+            | Self::Services => true,
+            Self::ConfigMaps | Self::Events | Self::Secrets | Self::ServiceAccounts => false,
         }
     }
 

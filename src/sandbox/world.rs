@@ -1,7 +1,10 @@
 //! What the API server, the controllers and the kubelet share: the store, a clock, names. Each call
 //! is one transaction; whoever wants to hear of changes subscribes.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -11,6 +14,7 @@ use tokio::{
 };
 
 use super::{
+    admit::Honours,
     meta,
     refused::Refused,
     resource::Resource,
@@ -24,30 +28,50 @@ pub struct World {
     state: Mutex<State>,
     version: watch::Sender<u64>,
     began: (Timestamp, Instant),
+    honours: Honours,
 }
 
 #[derive(Debug)]
 struct State {
     store: Store,
     random: Jitter,
+    /// Events, the oldest first: the real ones go after an hour, these when there are too many.
+    events: VecDeque<Key>,
+    events_limit: usize,
     listeners: Vec<mpsc::UnboundedSender<Change>>,
 }
 
 impl World {
     /// An empty world. `began` is the wall clock's time now; from then on tokio's clock counts, which
-    /// tests pause. `seed` draws names and UIDs; `history` is the number of changes that are kept.
+    /// tests pause. `seed` draws names and UIDs; `history` is the number of changes that are kept;
+    /// of Events a quarter of that.
     #[must_use]
     pub fn new(began: Timestamp, seed: u64, history: usize) -> Arc<Self> {
+        Self::honouring(began, seed, history, Honours::default())
+    }
+
+    /// The same, with what its runtime can do besides.
+    #[must_use]
+    pub fn honouring(began: Timestamp, seed: u64, history: usize, honours: Honours) -> Arc<Self> {
         let store = Store::new(history);
         Arc::new(Self {
             version: watch::Sender::new(store.version()),
             state: Mutex::new(State {
                 store,
                 random: Jitter::new(seed),
+                events: VecDeque::new(),
+                events_limit: history / 4,
                 listeners: Vec::new(),
             }),
             began: (began, Instant::now()),
+            honours,
         })
+    }
+
+    /// What of the API can be done here.
+    #[must_use]
+    pub fn honours(&self) -> Honours {
+        self.honours
     }
 
     /// The time, as exactly as the clock has it.
@@ -180,6 +204,9 @@ impl World {
         if dry_run {
             return Ok(Arc::new(object));
         }
+        if key.resource == Resource::Events {
+            state.note_event(key.clone());
+        }
         let object = state.store.put(key, object);
         self.tell(state);
         Ok(object)
@@ -287,6 +314,17 @@ impl World {
 }
 
 impl State {
+    /// Makes room for an Event.
+    fn note_event(&mut self, key: Key) {
+        self.events.push_back(key);
+        while self.events.len() > self.events_limit {
+            if let Some(oldest) = self.events.pop_front() {
+                // It may have gone with its namespace.
+                drop(self.store.remove(&oldest));
+            }
+        }
+    }
+
     fn accepts(&self, key: &Key) -> Result<(), Refused> {
         if !key.resource.namespaced() {
             return Ok(());

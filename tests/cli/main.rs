@@ -1,12 +1,16 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod isolation;
 mod looks;
 #[cfg(feature = "sandbox")]
 mod messages;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod scripted;
+#[cfg(feature = "sandbox")]
+mod serve;
 #[path = "../support/mod.rs"]
 mod support;
 #[cfg(feature = "sandbox")]

@@ -17,7 +17,7 @@ use crate::{
 /// `kjo run --sandbox …` with a folder of its own for temporary files.
 pub(crate) fn sandbox(args: &[&str]) -> (Kjo, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let kjo = Kjo::new(["run", "--sandbox", "--run-id", "cli"])
+    let kjo = Kjo::new(["run", "--sandbox", "--isolation", "none", "--run-id", "cli"])
         .args(args.iter().copied())
         .env("TMPDIR", folder.path());
     (kjo, folder)
@@ -33,7 +33,7 @@ fn manifest(name: &str) -> String {
 
 /// No file is left, and no process that bears this word in its command line.
 #[track_caller]
-fn nothing_left(folder: &Path, word: &str) {
+pub(crate) fn nothing_left(folder: &Path, word: &str) {
     let files = || -> Vec<_> {
         std::fs::read_dir(folder)
             .expect("a folder")
@@ -45,7 +45,7 @@ fn nothing_left(folder: &Path, word: &str) {
     assert!(gone, "left: {:?}, process {}", files(), runs(word));
 }
 
-fn runs(word: &str) -> bool {
+pub(crate) fn runs(word: &str) -> bool {
     let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
     processes
         .filter(|p| p.file_name().to_string_lossy().bytes().all(|b| b.is_ascii_digit()))

@@ -259,9 +259,6 @@ fn a_limit_range_refuses() {
 
 #[test]
 fn a_service_account_that_is_not_there() {
-    if !real("it has no ServiceAccounts") {
-        return;
-    }
     let ns = Namespace::new();
     let mut job = job("true");
     pod(&mut job)["serviceAccountName"] = json!("nobody");

@@ -11,6 +11,7 @@ mod companions;
 mod deaths;
 mod disruption;
 mod flags;
+mod kubectl;
 mod log_flags;
 mod login;
 mod logs;
@@ -26,6 +27,7 @@ mod rotation;
 mod signals;
 mod slow_stdout;
 mod status;
+mod stored;
 #[path = "../support/mod.rs"]
 mod support;
 mod xcom;

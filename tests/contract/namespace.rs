@@ -85,7 +85,7 @@ impl Namespace {
 
     /// The path of a resource in this namespace.
     pub(crate) fn path(&self, resource: &str) -> String {
-        let group = if resource.starts_with("jobs") {
+        let group = if resource.starts_with("jobs") || resource.starts_with("cronjobs") {
             "apis/batch/v1"
         } else {
             "api/v1"

@@ -98,6 +98,7 @@ fn corpus() -> Vec<Vec<u8>> {
     files.iter().map(|file| fs::read(file).expect("a file")).collect()
 }
 
+#[expect(clippy::disallowed_methods, reason = "what is measured here is real time")]
 /// Until the time is over, with each number once.
 fn cases(mut case: impl FnMut(&mut Random)) {
     let seconds = std::env::var("KJO_FUZZ_SECONDS")

@@ -5,6 +5,8 @@
 
 mod bad;
 mod fuzz;
+mod patches;
+mod several;
 
 use std::{
     collections::BTreeMap,

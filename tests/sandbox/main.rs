@@ -2,6 +2,8 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+mod cluster;
+
 use std::{
     fs,
     path::{Path, PathBuf},

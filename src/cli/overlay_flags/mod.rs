@@ -12,12 +12,12 @@ mod security;
 #[cfg(test)]
 mod tests;
 
-use std::{fs, path::PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::Value;
 
-use super::settings::Env;
+use super::{files::bounded, settings::Env};
 use crate::spec::{
     Refusal,
     bundle::Bundle,
@@ -40,9 +40,14 @@ pub struct OverlayArgs {
     #[command(flatten)]
     job: job::JobArgs,
 
-    /// Set any field of the Job, by its path: spec.template.spec.containers[0].image=busybox. The value is
-    /// YAML; null takes the field away
-    #[arg(long, value_name = "PATH=VALUE", help_heading = "Any field")]
+    // Not a comment of documentation, where brackets are links.
+    #[arg(
+        long,
+        help = "Set any field of the Job, by its path: spec.template.spec.containers[0].image=busybox. The \
+          value is YAML; null takes the field away",
+        value_name = "PATH=VALUE",
+        help_heading = "Any field"
+    )]
     set: Vec<String>,
 
     /// Merge this YAML or JSON file into the Job, as kubectl patch does (strategic merge)
@@ -128,7 +133,7 @@ fn text(path: &std::path::Path, flag: &str) -> Result<String, Refusal> {
 }
 
 fn bytes(path: &std::path::Path, flag: &str) -> Result<Vec<u8>, Refusal> {
-    fs::read(path).map_err(|e| {
+    bounded(path).map_err(|e| {
         Refusal::new(
             format!("{flag} {}: the file cannot be read: {e}", path.display()),
             format!("check the path given with {flag}"),

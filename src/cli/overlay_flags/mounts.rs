@@ -19,7 +19,7 @@ const MAX_BYTES: usize = 1024 * 1024 - 4096;
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Files and volumes")]
 pub(super) struct MountArgs {
-    /// A volume and where it is mounted, as docker has it: type=pvc,source=NAME,target=/PATH[,readonly]. Types:
+    /// A volume and where it is mounted, as docker has it: type=pvc,source=NAME,target=/PATH,readonly. Types:
     /// emptydir, configmap, secret, pvc, hostpath
     #[arg(long, value_name = "SPEC")]
     mount: Vec<String>,
@@ -44,7 +44,8 @@ pub(super) struct MountArgs {
     #[arg(long, value_name = "LOCAL:PATH")]
     secret_file: Vec<String>,
 
-    /// Run this file of this machine in the image; the words behind -- are its arguments
+    /// Run this file of this machine in the image; the words behind -- are its arguments. Without a line #! an
+    /// interpreter is chosen by the ending (.py, .rb, .js, .pl, .bash, else sh)
     #[arg(long, value_name = "FILE", conflicts_with = "arg")]
     script: Option<PathBuf>,
 }
@@ -166,11 +167,10 @@ fn script(path: &Path, command: &[String], changes: &mut Vec<Change>) -> Result<
     seems_public(path, &bytes)?;
     let key = key(path);
     let target = format!("/kjo/{key}");
-    // A file without an interpreter line is the shell's.
     let run = if bytes.starts_with(b"#!") {
         json!([target])
     } else {
-        json!(["sh", target])
+        json!([interpreter(path), target])
     };
     changes.push(Change::field(At::Container, "command", run));
     let arguments = if command.is_empty() {
@@ -180,6 +180,18 @@ fn script(path: &Path, command: &[String], changes: &mut Vec<Change>) -> Result<
     };
     changes.push(Change::field(At::Container, "args", arguments));
     Ok(Brought { key, target, bytes })
+}
+
+/// What runs a file without an interpreter line, by the ending of its name.
+fn interpreter(path: &Path) -> &'static str {
+    match path.extension().and_then(std::ffi::OsStr::to_str) {
+        Some("py") => "python3",
+        Some("rb") => "ruby",
+        Some("js" | "mjs") => "node",
+        Some("pl") => "perl",
+        Some("bash") => "bash",
+        Some(_) | None => "sh",
+    }
 }
 
 /// A key of a ConfigMap: letters, digits, `-`, `_` and `.`.

@@ -1,3 +1,5 @@
+use std::fs;
+
 use clap::Parser as _;
 use serde_json::json;
 
@@ -114,6 +116,14 @@ fn a_script_without_an_interpreter_is_the_shells() {
     let command = &bundle.job["spec"]["template"]["spec"]["containers"][0]["command"];
     assert_eq!(command[0], "sh");
     assert_eq!(bundle.companions[0].title(), "ConfigMap/etl-files");
+    let python = tempfile::NamedTempFile::with_suffix(".py").unwrap();
+    fs::write(python.path(), "print(1)").unwrap();
+    fs::set_permissions(python.path(), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    let bundle = laid(&["--script", python.path().to_str().unwrap()], &Main::default()).unwrap();
+    assert_eq!(
+        bundle.job["spec"]["template"]["spec"]["containers"][0]["command"][0],
+        "python3"
+    );
 }
 
 #[test]

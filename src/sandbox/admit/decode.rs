@@ -17,6 +17,10 @@ pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), R
         Kind::Secret => decode_as::<core::Secret>(kind, body.clone()),
         Kind::Namespace => decode_as::<core::Namespace>(kind, body.clone()),
         Kind::Event => decode_as::<core::Event>(kind, body.clone()),
+        Kind::CronJob => decode_as::<batch::CronJob>(kind, body.clone()),
+        Kind::PersistentVolumeClaim => decode_as::<core::PersistentVolumeClaim>(kind, body.clone()),
+        Kind::Service => decode_as::<core::Service>(kind, body.clone()),
+        Kind::ServiceAccount => decode_as::<core::ServiceAccount>(kind, body.clone()),
     }
 }
 

@@ -33,7 +33,10 @@ pub(super) fn set(kind: Kind, object: &mut Value) {
             default(object, "reportingComponent", "");
             default(object, "reportingInstance", "");
         }
-        Kind::ConfigMap => {}
+        Kind::CronJob => cron_job(&mut object["spec"]),
+        Kind::PersistentVolumeClaim => default(&mut object["spec"], "volumeMode", "Filesystem"),
+        Kind::Service => service(&mut object["spec"]),
+        Kind::ConfigMap | Kind::ServiceAccount => {}
     }
 }
 
@@ -74,7 +77,21 @@ pub(super) fn prepare(kind: Kind, object: &mut Value) {
                 finalizers.push("kubernetes".into());
             }
         }
-        Kind::ConfigMap | Kind::Secret | Kind::Event => {}
+        Kind::CronJob => {
+            object["status"] = json!({});
+            object["metadata"]["generation"] = 1.into();
+        }
+        // As if a provisioner had been there: a folder is made when it is first mounted.
+        Kind::PersistentVolumeClaim => {
+            let volume = format!("pvc-{}", object["metadata"]["uid"].as_str().unwrap_or_default());
+            let spec = &mut object["spec"];
+            spec["volumeName"] = volume.into();
+            object["status"] = json!({
+                "phase": "Bound", "accessModes": spec["accessModes"], "capacity": spec["resources"]["requests"],
+            });
+        }
+        Kind::Service => object["status"] = json!({"loadBalancer": {}}),
+        Kind::ConfigMap | Kind::Secret | Kind::Event | Kind::ServiceAccount => {}
     }
 }
 
@@ -84,11 +101,19 @@ pub(super) fn prepare_update(kind: Kind, object: &mut Value, old: &Value) {
         object["status"] = status.clone();
     }
     match kind {
-        Kind::Job | Kind::Pod if object["spec"] != old["spec"] => {
+        Kind::Job | Kind::Pod | Kind::CronJob if object["spec"] != old["spec"] => {
             object["metadata"]["generation"] = (old["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
         }
         Kind::Namespace => object["spec"] = old["spec"].clone(),
-        Kind::Job | Kind::Pod | Kind::ConfigMap | Kind::Secret | Kind::Event => {}
+        Kind::Job
+        | Kind::Pod
+        | Kind::ConfigMap
+        | Kind::Secret
+        | Kind::Event
+        | Kind::CronJob
+        | Kind::PersistentVolumeClaim
+        | Kind::Service
+        | Kind::ServiceAccount => {}
     }
 }
 
@@ -175,7 +200,69 @@ fn containers(spec: &mut Value) -> impl Iterator<Item = &mut Value> {
     lists.flat_map(|(_, list)| list.as_array_mut().into_iter().flatten())
 }
 
+/// `SetDefaults_CronJob`; the Job inside gets its own when it is made.
+fn cron_job(spec: &mut Value) {
+    default(spec, "concurrencyPolicy", "Allow");
+    default(spec, "suspend", false);
+    default(spec, "successfulJobsHistoryLimit", 3);
+    default(spec, "failedJobsHistoryLimit", 1);
+    pod_spec(&mut spec["jobTemplate"]["spec"]["template"]["spec"]);
+}
+
+/// `SetDefaults_Service`, and an address that is this machine's.
+fn service(spec: &mut Value) {
+    default(spec, "type", "ClusterIP");
+    default(spec, "sessionAffinity", "None");
+    default(spec, "internalTrafficPolicy", "Cluster");
+    if spec["type"] != "ExternalName" {
+        default(spec, "clusterIP", "127.0.0.1");
+        let address = spec["clusterIP"].clone();
+        default(spec, "clusterIPs", json!([address]));
+        default(spec, "ipFamilies", json!(["IPv4"]));
+        default(spec, "ipFamilyPolicy", "SingleStack");
+    }
+    for port in list(spec, "ports") {
+        default(port, "protocol", "TCP");
+        let number = port["port"].clone();
+        default(port, "targetPort", number);
+    }
+}
+
+fn volume(volume: &mut Value) {
+    let sources = volume
+        .as_object()
+        .into_iter()
+        .flatten()
+        .filter(|(field, _)| *field != "name");
+    if sources.count() == 0 {
+        volume["emptyDir"] = json!({});
+    }
+    for source in ["configMap", "downwardAPI", "projected", "secret"] {
+        if let Some(source) = volume.get_mut(source).filter(|source| source.is_object()) {
+            default(source, "defaultMode", 0o644);
+        }
+    }
+    if let Some(own) = volume.get_mut("downwardAPI") {
+        items(own);
+    }
+    if let Some(projected) = volume.get_mut("projected") {
+        list(projected, "sources")
+            .filter_map(|source| source.get_mut("downwardAPI"))
+            .for_each(items);
+    }
+}
+
+/// Fields of the pod have a version, as in variables.
+fn items(own: &mut Value) {
+    for field in list(own, "items").filter_map(|item| item.get_mut("fieldRef")) {
+        default(field, "apiVersion", "v1");
+    }
+}
+
 fn pod_spec(spec: &mut Value) {
+    for volume in list(spec, "volumes") {
+        self::volume(volume);
+    }
     default(spec, "dnsPolicy", "ClusterFirst");
     default(spec, "restartPolicy", "Always");
     default(spec, "schedulerName", "default-scheduler");

@@ -3,10 +3,10 @@
 
 use serde_json::Value;
 
-use super::{Kind, node::Node, pod::containers, refused::Errors};
+use super::{Honours, Kind, node::Node, pod::containers, refused::Errors, volumes};
 
 /// Fields of a pod; `resources` and `securityContext` are accepted with a warning.
-const POD: [&str; 20] = [
+const POD: [&str; 21] = [
     "activeDeadlineSeconds",
     "automountServiceAccountToken",
     "containers",
@@ -26,12 +26,13 @@ const POD: [&str; 20] = [
     "serviceAccountName",
     "terminationGracePeriodSeconds",
     "tolerations",
+    "volumes",
     // Zero, which is empty, is what every pod has.
     "priority",
 ];
 
 /// Fields of a container.
-const CONTAINER: [&str; 14] = [
+const CONTAINER: [&str; 15] = [
     "args",
     "command",
     "env",
@@ -45,24 +46,41 @@ const CONTAINER: [&str; 14] = [
     "securityContext",
     "terminationMessagePath",
     "terminationMessagePolicy",
+    "volumeMounts",
     "workingDir",
+];
+
+/// Fields of a PersistentVolumeClaim; its size is not watched.
+const CLAIM: [&str; 5] = [
+    "accessModes",
+    "resources",
+    "storageClassName",
+    "volumeMode",
+    "volumeName",
 ];
 
 /// Sources of a variable.
 const SOURCES: [&str; 3] = ["configMapKeyRef", "fieldRef", "secretKeyRef"];
 
-/// Refuses what is not honoured. The warning that comes back names what is accepted but not applied.
-pub(super) fn check(kind: Kind, root: &Node<'_>, errors: &mut Errors) -> Option<String> {
+/// Refuses what is not honoured. The warnings that come back name what is accepted but not applied.
+pub(super) fn check(kind: Kind, root: &Node<'_>, honours: Honours, errors: &mut Errors) -> Vec<String> {
     let pod = match kind {
         Kind::Job => root.at("spec.template.spec"),
+        Kind::CronJob => root.at("spec.jobTemplate.spec.template.spec"),
         Kind::Pod => root.at("spec"),
-        Kind::ConfigMap | Kind::Secret | Kind::Namespace | Kind::Event => return None,
+        Kind::PersistentVolumeClaim => {
+            only(&CLAIM, &root.at("spec"), errors);
+            only_as(&["Filesystem"], &root.at("spec.volumeMode"), errors);
+            return Vec::new();
+        }
+        Kind::Service => return vec!["the sandbox keeps Services and routes nothing to them".to_owned()],
+        Kind::ConfigMap | Kind::Secret | Kind::Namespace | Kind::Event | Kind::ServiceAccount => return Vec::new(),
     };
+    volumes::honoured(&pod, honours.volumes, errors);
     only(&POD, &pod, errors);
     for (field, honoured) in [
         ("schedulerName", &["default-scheduler"][..]),
         ("dnsPolicy", &["ClusterFirst", "Default"]),
-        ("serviceAccountName", &["default"]),
         ("preemptionPolicy", &["PreemptLowerPriority"]),
         ("priority", &[]),
         ("automountServiceAccountToken", &[]),
@@ -95,11 +113,21 @@ pub(super) fn check(kind: Kind, root: &Node<'_>, errors: &mut Errors) -> Option<
             Some(format!("{field} ({})", first.path))
         })
         .collect();
-    let text = format!(
-        "the sandbox does not apply {}: containers are processes of this machine",
-        unapplied.join(", ")
-    );
-    (!unapplied.is_empty()).then_some(text)
+    let mut warnings = Vec::new();
+    if !unapplied.is_empty() {
+        warnings.push(format!(
+            "the sandbox does not apply {}: containers are processes of this machine",
+            unapplied.join(", ")
+        ));
+    }
+    if kind == Kind::CronJob {
+        warnings.push(
+            "the sandbox keeps CronJobs and does not run them by the clock; kubectl create job --from=cronjob/NAME \
+             makes a Job of one now"
+                .to_owned(),
+        );
+    }
+    warnings
 }
 
 fn only(honoured: &[&str], node: &Node<'_>, errors: &mut Errors) {

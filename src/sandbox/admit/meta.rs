@@ -73,8 +73,15 @@ pub(super) fn carry_over(object: &mut Value, old: &Value) {
 pub(super) fn validate(kind: Kind, meta: &Node<'_>, errors: &mut Errors) {
     const STANDARD_FINALIZERS: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
     let form: fn(&str) -> Vec<String> = match kind {
-        Kind::Namespace => names::dns_label,
-        Kind::Job | Kind::Pod | Kind::ConfigMap | Kind::Secret | Kind::Event => names::dns_subdomain,
+        Kind::Namespace | Kind::Service => names::dns_label,
+        Kind::Job
+        | Kind::Pod
+        | Kind::ConfigMap
+        | Kind::Secret
+        | Kind::Event
+        | Kind::CronJob
+        | Kind::PersistentVolumeClaim
+        | Kind::ServiceAccount => names::dns_subdomain,
     };
     let prefix = meta.at("generateName");
     for detail in form(&as_prefix(prefix.text())).iter().filter(|_| prefix.is_set()) {

@@ -16,6 +16,8 @@ mod node;
 mod pod;
 mod policies;
 mod refused;
+mod stored;
+mod volumes;
 mod warnings;
 
 #[cfg(test)]
@@ -44,16 +46,28 @@ pub enum Kind {
     Namespace,
     /// `v1` Event.
     Event,
+    /// `batch/v1` CronJob.
+    CronJob,
+    /// `v1` PersistentVolumeClaim.
+    PersistentVolumeClaim,
+    /// `v1` Service.
+    Service,
+    /// `v1` ServiceAccount.
+    ServiceAccount,
 }
 
 impl Kind {
-    const ALL: [Self; 6] = [
+    const ALL: [Self; 10] = [
         Self::Job,
         Self::Pod,
         Self::ConfigMap,
         Self::Secret,
         Self::Namespace,
         Self::Event,
+        Self::CronJob,
+        Self::PersistentVolumeClaim,
+        Self::Service,
+        Self::ServiceAccount,
     ];
 
     /// As in `kind:`.
@@ -66,6 +80,10 @@ impl Kind {
             Self::Secret => "Secret",
             Self::Namespace => "Namespace",
             Self::Event => "Event",
+            Self::CronJob => "CronJob",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+            Self::Service => "Service",
+            Self::ServiceAccount => "ServiceAccount",
         }
     }
 
@@ -73,18 +91,22 @@ impl Kind {
     #[must_use]
     pub fn group(self) -> &'static str {
         match self {
-            Self::Job => "batch",
-            Self::Pod | Self::ConfigMap | Self::Secret | Self::Namespace | Self::Event => "",
+            Self::CronJob | Self::Job => "batch",
+            Self::Pod
+            | Self::ConfigMap
+            | Self::Secret
+            | Self::Namespace
+            | Self::Event
+            | Self::PersistentVolumeClaim
+            | Self::Service
+            | Self::ServiceAccount => "",
         }
     }
 
     /// As in `apiVersion:`.
     #[must_use]
     pub fn api_version(self) -> &'static str {
-        match self {
-            Self::Job => "batch/v1",
-            Self::Pod | Self::ConfigMap | Self::Secret | Self::Namespace | Self::Event => "v1",
-        }
+        if self.group().is_empty() { "v1" } else { "batch/v1" }
     }
 }
 
@@ -132,6 +154,13 @@ pub struct Fresh<'a> {
     pub suffix: &'a str,
 }
 
+/// What of the API this sandbox can do that another may not.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Honours {
+    /// Its containers have the volumes of their pods.
+    pub volumes: bool,
+}
+
 /// What may be stored.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Admitted {
@@ -148,6 +177,7 @@ pub fn create(
     body: &Value,
     strictness: FieldValidation,
     fresh: &Fresh<'_>,
+    honours: Honours,
 ) -> Result<Admitted, Refused> {
     let (mut object, mut warnings) = decoded(kind, body, strictness)?;
     meta::place(&mut object, namespace.filter(|_| kind != Kind::Namespace))?;
@@ -157,16 +187,22 @@ pub fn create(
     let mut errors = Errors::default();
     validate(kind, &root, &mut errors);
     warnings.extend(warnings::of(kind, &root));
-    warnings.extend(honoured::check(kind, &root, &mut errors));
+    warnings.extend(honoured::check(kind, &root, honours, &mut errors));
     errors.into_result(kind, root.at("metadata.name").text())?;
     defaults::read_back(kind, &mut object);
     Ok(Admitted { object, warnings })
 }
 
-/// Admits what a stored object is to become after a PUT, or a PATCH (see [`of_patch`]). The status stays as it was: it has
+/// Admits what a stored object is to become after a PUT, or a PATCH (see `of_patch`). The status stays as it was: it has
 /// its own subresource. That the resourceVersion is the stored one, and the name that of the request,
 /// is the caller's to check.
-pub fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation) -> Result<Admitted, Refused> {
+pub fn update(
+    kind: Kind,
+    old: &Value,
+    new: &Value,
+    strictness: FieldValidation,
+    honours: Honours,
+) -> Result<Admitted, Refused> {
     let (mut object, mut warnings) = decoded(kind, new, strictness)?;
     meta::place(&mut object, old["metadata"]["namespace"].as_str())?;
     meta::carry_over(&mut object, old);
@@ -181,12 +217,13 @@ pub fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation)
         Kind::Job => job::validate_update(&root.at("spec"), old, &mut errors),
         Kind::Pod => pod::validate_update(&root.at("spec"), &old["spec"], &mut errors),
         Kind::ConfigMap | Kind::Secret => config::validate_update(&root, old, &mut errors),
-        Kind::Namespace | Kind::Event => {}
+        Kind::PersistentVolumeClaim => stored::validate_update(&root, old, &mut errors),
+        Kind::Namespace | Kind::Event | Kind::CronJob | Kind::Service | Kind::ServiceAccount => {}
     }
     if kind == Kind::Job && object["spec"] != old["spec"] {
         warnings.extend(warnings::of(kind, &root));
     }
-    warnings.extend(honoured::check(kind, &root, &mut errors));
+    warnings.extend(honoured::check(kind, &root, honours, &mut errors));
     errors.into_result(kind, root.at("metadata.name").text())?;
     Ok(Admitted { object, warnings })
 }
@@ -212,6 +249,9 @@ fn validate(kind: Kind, root: &Node<'_>, errors: &mut Errors) {
         Kind::Pod => pod::validate(&root.at("spec"), errors),
         Kind::ConfigMap | Kind::Secret => config::validate(root, errors),
         Kind::Event => config::validate_event(root, errors),
-        Kind::Namespace => {}
+        Kind::CronJob => stored::validate_cron_job(root, errors),
+        Kind::PersistentVolumeClaim => stored::validate_claim(root, errors),
+        Kind::Service => stored::validate_service(root, errors),
+        Kind::Namespace | Kind::ServiceAccount => {}
     }
 }

@@ -9,6 +9,7 @@ use super::{
     names,
     node::Node,
     refused::Errors,
+    volumes,
 };
 
 /// What `fieldRef` of a variable may name besides labels and annotations.
@@ -53,8 +54,10 @@ pub(super) fn spec(pod: &Node<'_>, errors: &mut Errors) {
         errors.required(&pod.at("containers"), "");
     }
     let mut known = Vec::new();
+    let volumes = volumes::validate(pod, errors);
     for container in containers(pod) {
         validate_container(&container, errors);
+        volumes::validate_mounts(&container, &volumes, errors);
         let name = container.at("name");
         if known.contains(&name.text()) {
             errors.duplicate(&name);

@@ -191,6 +191,10 @@ impl Errors {
         self.push(node, "FieldValueDuplicate", &["Duplicate value", &quoted(node.value)]);
     }
 
+    pub(super) fn not_found(&mut self, node: &Node<'_>) {
+        self.push(node, "FieldValueNotFound", &["Not found", &quoted(node.value)]);
+    }
+
     pub(super) fn forbidden(&mut self, node: &Node<'_>, detail: &str) {
         self.push(node, "FieldValueForbidden", &["Forbidden", detail]);
     }

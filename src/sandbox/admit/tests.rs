@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Admitted, FieldValidation, Fresh, Kind, Refused, create, update};
+use super::{Admitted, FieldValidation, Fresh, Honours, Kind, Refused};
 
 const FRESH: Fresh<'static> = Fresh {
     uid: "UID",
@@ -13,6 +13,26 @@ const FRESH: Fresh<'static> = Fresh {
 /// names, times, managedFields) and what its admission plugins add (the token's volume, tolerations of
 /// tainted nodes) is taken out. A case with `old` is an update.
 const GOLDEN: &str = include_str!("golden.json");
+
+/// Where containers are plain processes.
+const PLAIN: Honours = Honours { volumes: false };
+
+/// Where they are in bubblewrap.
+const ISOLATED: Honours = Honours { volumes: true };
+
+fn create(
+    kind: Kind,
+    namespace: Option<&str>,
+    body: &Value,
+    strictness: FieldValidation,
+    fresh: &Fresh<'_>,
+) -> Result<Admitted, Refused> {
+    super::create(kind, namespace, body, strictness, fresh, PLAIN)
+}
+
+fn update(kind: Kind, old: &Value, new: &Value, strictness: FieldValidation) -> Result<Admitted, Refused> {
+    super::update(kind, old, new, strictness, PLAIN)
+}
 
 fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
@@ -166,7 +186,6 @@ fn what_is_not_honoured_of_a_pod_is_refused_by_name() {
         ("preemptionPolicy", json!("Never")),
         ("runtimeClassName", json!("gvisor")),
         ("schedulerName", json!("mine")),
-        ("serviceAccountName", json!("deployer")),
         ("automountServiceAccountToken", json!(true)),
         ("dnsPolicy", json!("None")),
         ("dnsConfig", json!({"nameservers": ["1.1.1.1"]})),
@@ -181,7 +200,6 @@ fn what_is_not_honoured_of_a_pod_is_refused_by_name() {
         assert_eq!(not_honoured(&job(&json!({ field: value }))), [field]);
     }
     for (field, value) in [
-        ("volumeMounts", json!([{"name": "v", "mountPath": "/v"}])),
         ("volumeDevices", json!([{"name": "v", "devicePath": "/v"}])),
         ("lifecycle", json!({"preStop": probe})),
         ("livenessProbe", probe.clone()),
@@ -366,4 +384,79 @@ fn the_parameter_of_field_validation_is_one_of_three() {
         "CreateOptions.meta.k8s.io \"\" is invalid: fieldValidation: Unsupported value: \"Bogus\": supported values: \
          \"\", \"Ignore\", \"Strict\", \"Warn\""
     );
+}
+
+#[test]
+fn in_bubblewrap_volumes_are_honoured_but_for_those_that_are_no_folders() {
+    let with = |volume: Value, mount: Value| {
+        let mut body = job(&json!({"volumes": [volume]}));
+        body["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = json!([mount]);
+        super::create(
+            Kind::Job,
+            Some("default"),
+            &body,
+            FieldValidation::Strict,
+            &FRESH,
+            ISOLATED,
+        )
+    };
+    let mount = json!({"name": "v", "mountPath": "/v"});
+    let admitted = with(json!({"name": "v"}), mount.clone()).unwrap();
+    let volumes = &admitted.object["spec"]["template"]["spec"]["volumes"];
+    assert_eq!(*volumes, json!([{"name": "v", "emptyDir": {}}]));
+    let items = json!([{"path": "p", "fieldRef": {"fieldPath": "metadata.name"}}]);
+    for (source, becomes) in [
+        (
+            json!({"secret": {"secretName": "s"}}),
+            json!({"secret": {"secretName": "s", "defaultMode": 420}}),
+        ),
+        (
+            json!({"persistentVolumeClaim": {"claimName": "c"}}),
+            json!({"persistentVolumeClaim": {"claimName": "c"}}),
+        ),
+        (
+            json!({"downwardAPI": {"items": items}}),
+            json!({"downwardAPI": {"defaultMode": 420, "items": [
+                {"path": "p", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.name"}},
+            ]}}),
+        ),
+    ] {
+        let named = |source: &Value| {
+            let mut volume = source.clone();
+            volume["name"] = json!("v");
+            volume
+        };
+        let admitted = with(named(&source), mount.clone()).unwrap();
+        assert_eq!(
+            admitted.object["spec"]["template"]["spec"]["volumes"][0],
+            named(&becomes)
+        );
+    }
+    for (volume, mount, field) in [
+        (
+            json!({"name": "v", "hostPath": {"path": "/"}}),
+            mount.clone(),
+            "volumes[0].hostPath",
+        ),
+        (
+            json!({"name": "v", "emptyDir": {"medium": "Memory"}}),
+            mount.clone(),
+            "volumes[0].emptyDir.medium",
+        ),
+        (
+            json!({"name": "v", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}),
+            mount.clone(),
+            "volumes[0].projected.sources[0].serviceAccountToken",
+        ),
+        (
+            json!({"name": "v"}),
+            json!({"name": "v", "mountPath": "/v", "mountPropagation": "Bidirectional"}),
+            "containers[0].volumeMounts[0].mountPropagation",
+        ),
+    ] {
+        let refused = with(volume, mount).unwrap_err();
+        let causes = refused.details.unwrap().causes;
+        let fields: Vec<&str> = causes.iter().map(|cause| cause.field.as_str()).collect();
+        assert_eq!(fields, [format!("spec.template.spec.{field}")]);
+    }
 }

@@ -8,7 +8,14 @@ pub(super) fn of(kind: Kind, root: &Node<'_>) -> Vec<String> {
     let (pod, used) = match kind {
         Kind::Job => (spec.at("template.spec"), "in Pod names and hostnames"),
         Kind::Pod => (spec.clone(), "in the Pod's hostname"),
-        Kind::ConfigMap | Kind::Secret | Kind::Namespace | Kind::Event => return Vec::new(),
+        Kind::ConfigMap
+        | Kind::Secret
+        | Kind::Namespace
+        | Kind::Event
+        | Kind::CronJob
+        | Kind::PersistentVolumeClaim
+        | Kind::Service
+        | Kind::ServiceAccount => return Vec::new(),
     };
     let mut warnings = Vec::new();
     let wrong = names::dns_label(root.at("metadata.name").text());

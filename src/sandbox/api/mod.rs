@@ -1,11 +1,16 @@
 //! The API server: requests in, answers out. Who may ask is the listener's business (`serve`).
 
+mod accept;
 pub mod answer;
 mod discovery;
 mod patches;
 mod path;
+mod pod_row;
+mod protobuf;
 mod read;
+mod review;
 mod selector;
+mod table;
 mod watch;
 mod write;
 
@@ -14,6 +19,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Method, Request, Response};
 
+use accept::View;
 pub use answer::Body;
 use path::{Part, Query, Target};
 pub use write::Create;
@@ -75,15 +81,29 @@ impl Api {
         let query = Query::of(request.uri().query().unwrap_or_default());
         let method = request.method();
         match target {
-            Target::Version | Target::Health | Target::Discovery(_) if method != Method::GET => {
+            Target::Version | Target::Health | Target::Document(_) if method != Method::GET => {
                 Err(Refused::no_such_verb())
             }
             Target::Version => Ok(answer::json(200, &discovery::version())),
             Target::Health => Ok(answer::whole(200, "text/plain; charset=utf-8", "ok")),
-            Target::Discovery(path) => Ok(answer::json(200, &discovery::document(path))),
+            Target::Document(document) => {
+                let aggregated = document.aggregates() && accept::aggregated(request);
+                let content = document.content(aggregated);
+                Ok(if aggregated {
+                    answer::whole(200, accept::DISCOVERY, format!("{content}\n"))
+                } else {
+                    answer::json(200, &content)
+                })
+            }
+            Target::Review(review) if method == Method::POST => {
+                self.review(review, &write::parsed(request, review.kind())?)
+            }
+            Target::Review(_) => Err(Refused::no_such_verb()),
             Target::Collection(resource, namespace) => match *method {
-                Method::GET if query.flag("watch") => self.watch(resource, namespace, &query),
-                Method::GET => self.list(resource, namespace.as_deref(), &query),
+                Method::GET if query.flag("watch") => {
+                    self.watch(resource, namespace, &query, View::of(request, &query)?)
+                }
+                Method::GET => self.list(resource, namespace.as_deref(), &query, View::of(request, &query)?),
                 Method::POST => self.create(resource, namespace.as_deref(), &query, request),
                 _ => Err(Refused::no_such_verb()),
             },
@@ -96,7 +116,7 @@ impl Api {
                 let key = Key::new(resource, &namespace, &name);
                 match (method, part) {
                     (&Method::GET, Part::Log) => self.log(&key, &query),
-                    (&Method::GET, Part::Whole | Part::Status) => self.get(&key),
+                    (&Method::GET, Part::Whole | Part::Status) => self.get(&key, View::of(request, &query)?),
                     (&Method::PATCH, Part::Whole | Part::Status) => self.patch(&key, part, &query, request),
                     (&Method::DELETE, Part::Whole) => self.delete_object(&key, &query, request),
                     _ => Err(Refused::no_such_verb()),

@@ -86,7 +86,13 @@ impl Patch {
 /// merges by keys, or a directive.
 fn beyond_merge(patch: &Value, path: &mut Vec<String>) -> Option<String> {
     for (name, value) in patch.as_object()? {
-        path.push(name.clone());
+        // A directive is about the list that it names.
+        path.push(
+            name.rsplit_once('/')
+                .filter(|_| name.starts_with('$'))
+                .map_or(name.as_str(), |(_, list)| list)
+                .to_owned(),
+        );
         if name.starts_with('$') || value.is_array() {
             return Some(path.join("."));
         }
@@ -99,8 +105,8 @@ fn beyond_merge(patch: &Value, path: &mut Vec<String>) -> Option<String> {
 }
 
 fn not_merged(field: String) -> Refused {
-    let message = "the sandbox does not merge lists strategically; send a merge patch, or delete the object and create \
-                   it anew";
+    let message = "the sandbox does not merge lists strategically; delete the object and create it anew (kubectl \
+                   replace --force), or send a merge patch";
     let mut refused = Refused::new(422, "Invalid", format!("{field}: Forbidden: {message}"));
     refused.details = Some(Box::new(Details {
         causes: vec![Cause {

@@ -2,6 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::{
+    discovery::{Document, Group},
+    review::Review,
+};
 use crate::sandbox::{refused::Refused, resource::Resource};
 
 /// What a path names.
@@ -11,8 +15,10 @@ pub(super) enum Target {
     Version,
     /// `/healthz`, `/livez`, `/readyz`.
     Health,
-    /// `/api`, `/apis`, `/api/v1`, `/apis/batch/v1`: the document of this path.
-    Discovery(&'static str),
+    /// `/api`, `/apis` and what is below them, `/openapi/v3`.
+    Document(Document),
+    /// A question about oneself.
+    Review(Review),
     /// All objects of a resource, in one namespace or in all.
     Collection(Resource, Option<String>),
     /// One object, or a part of it.
@@ -50,10 +56,27 @@ impl Target {
         let (group, rest) = match parts.as_slice() {
             ["version"] => return Ok(Self::Version),
             ["healthz" | "livez" | "readyz"] => return Ok(Self::Health),
-            ["api"] => return Ok(Self::Discovery("/api")),
-            ["apis"] => return Ok(Self::Discovery("/apis")),
-            ["api", "v1"] => return Ok(Self::Discovery("/api/v1")),
-            ["apis", "batch", "v1"] => return Ok(Self::Discovery("/apis/batch/v1")),
+            ["api"] => return Ok(Self::Document(Document::CoreVersions)),
+            ["apis"] => return Ok(Self::Document(Document::Groups)),
+            ["openapi", "v3"] => return Ok(Self::Document(Document::OpenApi)),
+            ["openapi", "v3", path @ ..] => {
+                let group = group(&path.join("/")).ok_or_else(Refused::no_such_page)?;
+                return Ok(Self::Document(Document::OpenApiOf(group)));
+            }
+            ["apis", name] => {
+                let group = Group::ALL.into_iter().find(|group| group.name() == *name);
+                let group = group.ok_or_else(Refused::no_such_page)?;
+                return Ok(Self::Document(Document::Group(group)));
+            }
+            ["api", _] | ["apis", _, _] if group(&parts.join("/")).is_some() => {
+                let group = group(&parts.join("/")).ok_or_else(Refused::no_such_page)?;
+                return Ok(Self::Document(Document::Resources(group)));
+            }
+            ["apis", name, "v1", plural] if *name != "batch" => {
+                let group = group(&format!("apis/{name}/v1")).ok_or_else(Refused::no_such_page)?;
+                let review = Review::find(group, plural).ok_or_else(Refused::no_such_path)?;
+                return Ok(Self::Review(review));
+            }
             ["api", "v1", rest @ ..] => ("", rest),
             ["apis", "batch", "v1", rest @ ..] => ("batch", rest),
             _ => return Err(Refused::no_such_page()),
@@ -88,8 +111,8 @@ impl Target {
         };
         let exists = match (part, resource) {
             (Part::Whole, _) | (Part::Log, Resource::Pods) => true,
-            (Part::Status, Resource::Jobs | Resource::Pods | Resource::Namespaces) => true,
-            (Part::Log | Part::Status, _) => false,
+            (Part::Status, resource) => resource.has_status(),
+            (Part::Log, _) => false,
         };
         exists.then(|| Self::Object {
             resource,
@@ -98,6 +121,11 @@ impl Target {
             part,
         })
     }
+}
+
+/// The group that is served at this path.
+fn group(path: &str) -> Option<Group> {
+    Group::ALL.into_iter().find(|group| group.path() == path)
 }
 
 fn part(name: &str) -> Option<Part> {
@@ -188,7 +216,16 @@ mod tests {
         };
         for (path, target) in [
             ("/version", Target::Version),
-            ("/api/v1", Target::Discovery("/api/v1")),
+            ("/api/v1", Target::Document(Document::Resources(Group::Core))),
+            ("/apis/batch", Target::Document(Document::Group(Group::Batch))),
+            (
+                "/openapi/v3/apis/batch/v1",
+                Target::Document(Document::OpenApiOf(Group::Batch)),
+            ),
+            (
+                "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+                Target::Review(Review::Access),
+            ),
             ("/api/v1/pods", Target::Collection(Resource::Pods, None)),
             (
                 "/apis/batch/v1/namespaces/n/jobs",

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use http::Response;
 use jiff::Timestamp;
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Api, Body, answer, path::Query, selector::Selector, watch};
+use super::{Api, Body, accept::View, answer, path::Query, selector::Selector, watch};
 use crate::sandbox::{
     kubelet::LogOptions,
     refused::{Cause, Details, Refused},
@@ -18,9 +18,12 @@ use crate::sandbox::{
 const WATCH_WITHIN: i64 = 45 * 60;
 
 impl Api {
-    pub(super) fn get(&self, key: &Key) -> Result<Response<Body>, Refused> {
+    pub(super) fn get(&self, key: &Key, view: View) -> Result<Response<Body>, Refused> {
         let object = self.world.get(key).ok_or_else(|| Refused::not_found(key))?;
-        Ok(answer::json(200, &object))
+        Ok(answer::json(
+            200,
+            &view.one(key.resource, &object, true, self.world.now()),
+        ))
     }
 
     pub(super) fn list(
@@ -28,6 +31,7 @@ impl Api {
         resource: Resource,
         namespace: Option<&str>,
         query: &Query,
+        view: View,
     ) -> Result<Response<Body>, Refused> {
         let selector = selector(resource, query)?;
         if query.text("continue").is_some() || query.text("resourceVersionMatch") == Some("Exact") {
@@ -57,23 +61,12 @@ impl Api {
             }));
             return Err(refused);
         }
-        let items: Vec<Value> = objects
+        let selected: Vec<&Value> = objects
             .iter()
+            .map(AsRef::as_ref)
             .filter(|object| selector.matches(object))
-            .map(|object| {
-                let mut item = object.as_ref().clone();
-                // Lists of a kind do not repeat it.
-                if let Some(map) = item.as_object_mut() {
-                    map.remove("kind");
-                    map.remove("apiVersion");
-                }
-                item
-            })
             .collect();
-        let list = json!({
-            "kind": format!("{}List", resource.kind()), "apiVersion": resource.api_version(),
-            "metadata": {"resourceVersion": version.to_string()}, "items": items,
-        });
+        let list = view.list(resource, &selected, version, self.world.now());
         Ok(answer::json(200, &list))
     }
 
@@ -82,12 +75,16 @@ impl Api {
         resource: Resource,
         namespace: Option<String>,
         query: &Query,
+        view: View,
     ) -> Result<Response<Body>, Refused> {
-        if query.flag("sendInitialEvents") {
+        let initial = query.flag("sendInitialEvents");
+        if initial && query.text("resourceVersionMatch") != Some("NotOlderThan") {
+            let why = "resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to \
+                       NotOlderThan";
             return Err(Refused::new(
                 422,
                 "Invalid",
-                "sendInitialEvents: Forbidden: the sandbox does not stream lists; list and then watch",
+                format!("ListOptions.meta.k8s.io \"\" is invalid: {why}"),
             ));
         }
         let within = query
@@ -98,7 +95,10 @@ impl Api {
             resource,
             namespace,
             selector: selector(resource, query)?,
-            from: version_of(query)?,
+            // With all that is there first, the version only says how old that may be.
+            from: version_of(query)?.filter(|_| !initial),
+            initial,
+            view,
             bookmarks: query.flag("allowWatchBookmarks"),
             within: Duration::from_secs(within.unsigned_abs()),
         };

@@ -145,7 +145,11 @@ fn field(resource: Resource, text: &str) -> Result<(String, String, bool), Refus
         Resource::Jobs => &["status.successful"],
         Resource::Namespaces => &["status.phase"],
         Resource::Secrets => &["type"],
-        Resource::ConfigMaps => &[],
+        Resource::ConfigMaps
+        | Resource::CronJobs
+        | Resource::PersistentVolumeClaims
+        | Resource::ServiceAccounts
+        | Resource::Services => &[],
     };
     let own = name == "metadata.name" || (resource.namespaced() && name == "metadata.namespace");
     if !own && !known.contains(&name) {

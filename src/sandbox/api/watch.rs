@@ -8,7 +8,7 @@ use futures_util::{Stream, stream};
 use serde_json::{Value, json};
 use tokio::{sync::watch, time::Instant};
 
-use super::selector::Selector;
+use super::{accept::View, selector::Selector};
 use crate::sandbox::{refused::Refused, resource::Resource, store::Change, world::World};
 
 /// The real server sends one a minute to clients that ask for them.
@@ -22,6 +22,10 @@ pub(super) struct Watched {
     /// Only what came after this; `None` starts with all that is there.
     pub(super) from: Option<u64>,
     pub(super) bookmarks: bool,
+    /// A bookmark says when all that was there has been told.
+    pub(super) initial: bool,
+    /// In which form objects are told.
+    pub(super) view: View,
     /// The server ends the watch after this.
     pub(super) within: Duration,
 }
@@ -36,6 +40,7 @@ pub(super) fn events(world: Arc<World>, watched: Watched) -> impl Stream<Item = 
         bookmark: now + BOOKMARK_EVERY,
         ready: VecDeque::new(),
         over: false,
+        first: true,
         world,
         watched,
     };
@@ -55,6 +60,8 @@ struct Watch {
     bookmark: Instant,
     ready: VecDeque<Bytes>,
     over: bool,
+    /// Nothing has been told yet.
+    first: bool,
 }
 
 impl Watch {
@@ -64,10 +71,18 @@ impl Watch {
             let (objects, version) = self
                 .world
                 .list(self.watched.resource, self.watched.namespace.as_deref());
-            for object in objects.iter().filter(|object| self.watched.selector.matches(object)) {
-                self.ready.push_back(event("ADDED", object));
+            for object in objects {
+                if !self.watched.selector.matches(&object) {
+                    continue;
+                }
+                let event = self.of_object("ADDED", &object);
+                self.ready.push_back(event);
             }
             self.seen = version;
+            if self.watched.initial {
+                let mark = self.bookmark(json!({"k8s.io/initial-events-end": "true"}));
+                self.ready.push_back(mark);
+            }
         }
     }
 
@@ -84,7 +99,8 @@ impl Watch {
                 Ok(changes) => {
                     for change in changes {
                         self.seen = change.version;
-                        self.ready.extend(self.told(&change));
+                        let told = self.told(&change);
+                        self.ready.extend(told);
                     }
                 }
                 Err(compacted) => {
@@ -113,17 +129,34 @@ impl Watch {
             () = tokio::time::sleep_until(self.ends) => self.over = true,
             () = bookmark => {
                 self.bookmark += BOOKMARK_EVERY;
-                let resource = self.watched.resource;
-                let metadata = json!({"resourceVersion": self.seen.to_string(), "creationTimestamp": null});
-                let mark = json!({"kind": resource.kind(), "apiVersion": resource.api_version(), "metadata": metadata});
-                self.ready.push_back(event("BOOKMARK", &mark));
+                let mark = self.bookmark(Value::Null);
+                self.ready.push_back(mark);
             }
+        }
+    }
+
+    fn bookmark(&self, annotations: Value) -> Bytes {
+        let resource = self.watched.resource;
+        let mut metadata = json!({"resourceVersion": self.seen.to_string(), "creationTimestamp": null});
+        if annotations.is_object() {
+            metadata["annotations"] = annotations;
+        }
+        let mark = json!({"kind": resource.kind(), "apiVersion": resource.api_version(), "metadata": metadata});
+        event("BOOKMARK", &mark)
+    }
+
+    fn of_object(&mut self, kind: &str, object: &Value) -> Bytes {
+        let first = std::mem::take(&mut self.first);
+        let (watched, now) = (&self.watched, self.world.now());
+        match watched.view {
+            View::Whole => event(kind, object),
+            View::Metadata | View::Rows(_) => event(kind, &watched.view.one(watched.resource, object, first, now)),
         }
     }
 
     /// The event for this change, if it is one for this watch: what begins to match is added, what
     /// ceases to match is deleted.
-    fn told(&self, change: &Change) -> Option<Bytes> {
+    fn told(&mut self, change: &Change) -> Option<Bytes> {
         let in_sight = change.key.resource == self.watched.resource
             && self
                 .watched
@@ -136,17 +169,18 @@ impl Watch {
         let before = change
             .before
             .as_ref()
-            .filter(|object| self.watched.selector.matches(object));
+            .filter(|object| self.watched.selector.matches(object))
+            .cloned();
         let now = !change.gone && self.watched.selector.matches(&change.object);
         match (before, now) {
-            (None, true) => Some(event("ADDED", &change.object)),
-            (Some(_), true) => Some(event("MODIFIED", &change.object)),
-            (Some(_), false) if change.gone => Some(event("DELETED", &change.object)),
+            (None, true) => Some(self.of_object("ADDED", &change.object)),
+            (Some(_), true) => Some(self.of_object("MODIFIED", &change.object)),
+            (Some(_), false) if change.gone => Some(self.of_object("DELETED", &change.object)),
             (Some(before), false) => {
                 // As it was when it was last seen, with the version of the change.
                 let mut last = before.as_ref().clone();
                 last["metadata"]["resourceVersion"] = json!(change.version.to_string());
-                Some(event("DELETED", &last))
+                Some(self.of_object("DELETED", &last))
             }
             (None, false) => None,
         }

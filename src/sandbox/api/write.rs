@@ -10,6 +10,7 @@ use super::{
     Api, Body, answer,
     patches::Patch,
     path::{Part, Query},
+    protobuf,
 };
 use crate::sandbox::{
     admit::{self, FieldValidation, Fresh},
@@ -32,7 +33,7 @@ impl Api {
         if resource.namespaced() && namespace.is_none() {
             return Err(Refused::no_such_verb());
         }
-        let body = body(resource, request)?;
+        let body = parsed(request, resource.kind())?;
         let manager = manager(query, request);
         let create = Create {
             resource,
@@ -74,7 +75,7 @@ impl Api {
                         None => drop(object.as_object_mut().map(|map| map.remove("status"))),
                     }
                     let kind = key.resource.admitted_as();
-                    let admitted = admit::update(kind, &old, object, strictness);
+                    let admitted = admit::update(kind, &old, object, strictness, self.world.honours());
                     let admitted = admitted.map_err(|refused| admit::of_patch(kind, object, refused))?;
                     *object = admitted.object;
                     warnings = admitted.warnings;
@@ -151,8 +152,16 @@ impl World {
             suffix: &suffix,
         };
         let kind = resource.admitted_as();
-        let admitted = admit::create(kind, Some(create.namespace), body, create.strictness, &fresh)?;
+        let admitted = admit::create(
+            kind,
+            Some(create.namespace),
+            body,
+            create.strictness,
+            &fresh,
+            self.honours(),
+        )?;
         let mut object = admitted.object;
+        self.check_account(resource, &object)?;
         let metadata = &mut object["metadata"];
         metadata["creationTimestamp"] = json!(self.seconds());
         metadata["managedFields"] = json!([{
@@ -160,7 +169,45 @@ impl World {
             "time": self.seconds(), "fieldsType": "FieldsV1", "fieldsV1": {},
         }]);
         let object = self.insert(meta::key(resource, &object), object, create.dry_run)?;
+        if resource == Resource::Namespaces && !create.dry_run {
+            self.create_account(meta::text(&object, "name"));
+        }
         Ok((object, admitted.warnings))
+    }
+
+    /// The account that every namespace has (pkg/controller/serviceaccount), made at once.
+    fn create_account(&self, namespace: &str) {
+        let create = Create {
+            resource: Resource::ServiceAccounts,
+            namespace,
+            strictness: FieldValidation::Ignore,
+            manager: "kube-controller-manager",
+            dry_run: false,
+        };
+        let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "default"}});
+        // The namespace has just been made: nothing is in the way.
+        drop(self.create(&create, &account));
+    }
+
+    /// The admission plugin ServiceAccount: a pod's account must exist.
+    fn check_account(&self, resource: Resource, object: &Value) -> Result<(), Refused> {
+        if resource != Resource::Pods {
+            return Ok(());
+        }
+        let namespace = meta::text(object, "namespace");
+        // Plugins come before a name is generated: they know its beginning.
+        let name = [meta::text(object, "generateName"), meta::text(object, "name")];
+        let name = name.into_iter().find(|name| !name.is_empty()).unwrap_or_default();
+        let account = object["spec"]["serviceAccountName"].as_str().unwrap_or("default");
+        match self.get(&Key::new(Resource::ServiceAccounts, namespace, account)) {
+            Some(_) => Ok(()),
+            None => Err(Refused::forbidden(
+                &Key::new(Resource::Pods, namespace, name),
+                &format!(
+                    "error looking up service account {namespace}/{account}: serviceaccount {account:?} not found"
+                ),
+            )),
+        }
     }
 }
 
@@ -199,6 +246,9 @@ fn check_identity(key: &Key, old: &Value, new: &mut Value) -> Result<(), Refused
 fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptions, Refused> {
     let body: Value = if request.body().is_empty() {
         Value::Null
+    } else if content_type(request) == PROTOBUF {
+        protobuf::object(request.body())
+            .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
     } else {
         serde_json::from_slice(request.body())
             .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
@@ -236,26 +286,31 @@ fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptio
     })
 }
 
-fn body(resource: Resource, request: &Request<Bytes>) -> Result<Value, Refused> {
-    let kind = content_type(request);
-    if !matches!(kind, "" | "application/json") {
-        return Err(Refused::new(
-            415,
-            "UnsupportedMediaType",
-            "the body of the request was in an unknown format - accepted media types include: application/json",
-        ));
-    }
-    let body: Value = serde_json::from_slice(request.body()).map_err(|e| {
+/// What clients in Go send of their own accord.
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+
+/// The body, an object that should be of this kind.
+pub(super) fn parsed(request: &Request<Bytes>, kind: &str) -> Result<Value, Refused> {
+    let unrecognized = |why: &dyn std::fmt::Display| {
         Refused::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): couldn't get version/kind; json parse error: {e}",
-            resource.kind()
+            "the object provided is unrecognized (must be of type {kind}): {why}"
         ))
-    })?;
+    };
+    let body = match content_type(request) {
+        "" | "application/json" => serde_json::from_slice(request.body())
+            .map_err(|e| unrecognized(&format_args!("couldn't get version/kind; json parse error: {e}")))?,
+        PROTOBUF => protobuf::object(request.body()).map_err(|why| unrecognized(&why))?,
+        _ => {
+            return Err(Refused::new(
+                415,
+                "UnsupportedMediaType",
+                "the body of the request was in an unknown format - accepted media types include: application/json, \
+                 application/vnd.kubernetes.protobuf",
+            ));
+        }
+    };
     if !body.is_object() {
-        return Err(Refused::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): it is no JSON object",
-            resource.kind()
-        )));
+        return Err(unrecognized(&"it is no JSON object"));
     }
     Ok(body)
 }

@@ -117,7 +117,7 @@ fn text(resource: Resource, value: &Value) -> String {
 }
 
 /// `podFieldSelectorRuntimeValue`, and pkg/fieldpath.
-fn field(pod: &Value, path: &str) -> Result<String, String> {
+pub(super) fn field(pod: &Value, path: &str) -> Result<String, String> {
     let text = |pointer: &str| {
         let value = pod.pointer(pointer).and_then(Value::as_str);
         Ok(value.unwrap_or_default().to_owned())

@@ -1,10 +1,15 @@
 //! The kubelet of the sandbox's one node, and its scheduler: binds pods, runs their containers, tells
 //! their status, keeps their logs.
 
+mod bubblewrap;
 mod env;
+mod folder;
 pub mod image;
+pub mod isolation;
 mod journal;
+mod launch;
 mod logs;
+mod mounts;
 mod phase;
 mod pod;
 pub mod process;
@@ -14,6 +19,7 @@ pub mod script;
 mod start;
 mod status;
 pub mod supervisor;
+mod volumes;
 mod worker;
 
 #[cfg(test)]
@@ -39,6 +45,7 @@ pub use self::{
 };
 use self::{
     journal::{Journal, lock},
+    runtime::Kept,
     schedule::Decision,
     worker::{Seen, Worker},
 };
@@ -112,6 +119,11 @@ impl Kubelet {
                     Some(Change { key, object, gone, .. }) if key.resource == Resource::Pods => {
                         self.hear(object, gone, &mut pods, &mut workers);
                     }
+                    Some(Change { key, object, gone: true, .. })
+                        if key.resource == Resource::PersistentVolumeClaims =>
+                    {
+                        self.runtime.forget(Kept::Claim(meta::text(&object, "uid")));
+                    }
                     Some(_) => {}
                     // The world is held by this kubelet.
                     None => return,
@@ -119,6 +131,7 @@ impl Kubelet {
                 Some(Ok(uid)) = workers.join_next() => {
                     pods.remove(&uid);
                     lock(&self.logs).remove(&uid);
+                    self.runtime.forget(Kept::Pod(&uid));
                 }
             }
         }

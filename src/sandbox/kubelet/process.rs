@@ -1,12 +1,12 @@
 //! Containers as processes of this machine, each beneath a supervisor of its own.
 //!
-//! They see the machine's files and the user's rights; what differs from a container: the working
-//! directory and HOME are a private folder that goes with the container, SIGTERM reaches the whole
-//! process group, and the termination message is to be written to the file that the variable
-//! KJO_TERMINATION_MESSAGE_PATH names, since `terminationMessagePath` is a path of the machine.
+//! They see the machine's files and the user's rights; the working directory and HOME are a private
+//! folder that goes with the container. In a bubblewrap the files are read-only and volumes and
+//! termination message are where the pod has them. Without one there are no volumes, SIGTERM reaches
+//! the whole process group, and the termination message is to be written to the file that the
+//! variable KJO_TERMINATION_MESSAGE_PATH names, since `terminationMessagePath` is a path of the machine.
 
 use std::{
-    ffi::OsString,
     io,
     os::{fd::OwnedFd, unix::net},
     path::{Path, PathBuf},
@@ -23,15 +23,16 @@ use tokio::{
         UnixStream,
         unix::{OwnedReadHalf, OwnedWriteHalf},
     },
-    process::{Child, Command},
+    process::{Child, ChildStdin, Command},
     sync::mpsc,
     time::timeout,
 };
 
 use super::{
     journal::Source,
-    runtime::{ContainerStart, End, Running, Runtime, Signal},
-    supervisor::{Order, Report},
+    runtime::{ContainerStart, End, Kept, Running, Runtime, Signal},
+    supervisor::{Order, Report, Task},
+    volumes::{self, Volumes},
 };
 
 /// Read at a time.
@@ -43,8 +44,9 @@ const OPEN_OUTPUT: Duration = Duration::from_secs(2);
 #[derive(Debug)]
 pub struct Processes {
     supervisor: PathBuf,
-    args: Vec<OsString>,
+    args: Vec<String>,
     root: PathBuf,
+    bubblewrap: Option<PathBuf>,
 }
 
 impl Processes {
@@ -52,8 +54,59 @@ impl Processes {
     /// container has a folder of its own below `root`, which is absolute; after the last one `root` is
     /// removed too.
     #[must_use]
-    pub fn new(supervisor: PathBuf, args: Vec<OsString>, root: PathBuf) -> Self {
-        Self { supervisor, args, root }
+    pub fn new(supervisor: PathBuf, args: Vec<String>, root: PathBuf) -> Self {
+        Self {
+            supervisor,
+            args,
+            root,
+            bubblewrap: None,
+        }
+    }
+
+    /// The same with each container in this bubblewrap.
+    #[must_use]
+    pub fn within(self, bubblewrap: PathBuf) -> Self {
+        Self {
+            bubblewrap: Some(bubblewrap),
+            ..self
+        }
+    }
+
+    /// Sees to it that `root` goes when this process has gone, however it goes. It may be made once this
+    /// has come back; the keeper lives as long as what comes back.
+    ///
+    /// # Errors
+    /// The keeper cannot be started.
+    pub async fn keep(&self) -> io::Result<Keeper> {
+        let mut command = Command::new(&self.supervisor);
+        command.args(&self.args).env_clear();
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let mut child = command.spawn()?;
+        let mut input = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        let mut line = serde_json::to_vec(&Task::Keep(self.root.clone()))?;
+        line.push(b'\n');
+        input.write_all(&line).await?;
+        Ok(Keeper { child, input })
+    }
+}
+
+/// What removes the sandbox's files in the end.
+#[derive(Debug)]
+pub struct Keeper {
+    child: Child,
+    input: ChildStdin,
+}
+
+impl Keeper {
+    /// Has it remove them now, and waits until they are gone.
+    pub async fn remove(self) {
+        let Self { mut child, input } = self;
+        drop(input);
+        // If it has failed there is nobody left to try.
+        drop(child.wait().await);
     }
 }
 
@@ -71,8 +124,18 @@ impl Runtime for Processes {
             command: start.command,
             env: start.env,
             working_dir: start.working_dir,
+            hostname: start.hostname,
+            message_path: start.termination_path.into(),
+            bubblewrap: self.bubblewrap.clone(),
+            supervisor: self.args.clone(),
+            mounts: Vec::new(),
         };
+        let volumes = Volumes::new(&self.root, &start.uid, start.mounts);
         Box::pin(async move {
+            let made = tokio::task::spawn_blocking(move || volumes.make()).await;
+            let made = made.map_err(|error| error.to_string())?;
+            let mounts = made.map_err(|error| format!("cannot make the pod's volumes: {error}"))?;
+            let order = Task::Container(Box::new(Order { mounts, ..order }));
             let begun = begin(command, &order).await;
             let (container, report) = begun.map_err(|error| format!("cannot run the supervisor: {error}"))?;
             match report {
@@ -81,6 +144,10 @@ impl Runtime for Processes {
                 Report::Exited { .. } => Err("the supervisor tells of an end without a beginning".to_owned()),
             }
         })
+    }
+
+    fn forget(&self, kept: Kept<'_>) {
+        volumes::remove(&self.root, kept);
     }
 }
 
@@ -91,7 +158,7 @@ struct Container {
     commands: OwnedWriteHalf,
 }
 
-async fn begin(mut command: Command, order: &Order) -> io::Result<(Container, Report)> {
+async fn begin(mut command: Command, order: &Task) -> io::Result<(Container, Report)> {
     let (ours, theirs) = net::UnixStream::pair()?;
     command.stdin(Stdio::from(OwnedFd::from(theirs)));
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;

@@ -29,6 +29,56 @@ pub struct ContainerStart {
     pub working_dir: Option<PathBuf>,
     /// Where the container leaves its termination message.
     pub termination_path: String,
+    /// The pod's host name.
+    pub hostname: String,
+    /// The pod's volumes, where this container has them.
+    pub mounts: Vec<VolumeMount>,
+}
+
+/// A volume of a pod at a place in a container.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeMount {
+    /// The volume's name.
+    pub volume: String,
+    /// What is in it at first.
+    pub content: Content,
+    /// Where it is.
+    pub path: PathBuf,
+    /// A part of the volume in place of all of it.
+    pub sub_path: Option<PathBuf>,
+    /// It cannot be written to.
+    pub read_only: bool,
+}
+
+/// What is in a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing, at first; it goes with the pod.
+    Empty,
+    /// These files; they go with the pod.
+    Files(Vec<VolumeFile>),
+    /// What was left in the claim of this UID; it goes with the claim.
+    Claim(String),
+}
+
+/// A file of a volume.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VolumeFile {
+    /// Its place in the volume.
+    pub path: PathBuf,
+    /// Its permissions.
+    pub mode: u32,
+    /// What is in it.
+    pub bytes: Vec<u8>,
+}
+
+/// Whose volumes a runtime keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept<'a> {
+    /// Those of the pod with this UID.
+    Pod(&'a str),
+    /// That of the PersistentVolumeClaim with this UID.
+    Claim(&'a str),
 }
 
 /// A signal to a container.
@@ -68,4 +118,7 @@ pub trait Runtime: Send + Sync + 'static {
     /// # Errors
     /// Why it cannot be started, in the runtime's words.
     fn start(&self, start: ContainerStart) -> BoxFuture<'static, Result<Running, String>>;
+
+    /// Lets volumes go whose pod or claim has gone.
+    fn forget(&self, kept: Kept<'_>);
 }

@@ -11,7 +11,7 @@ use tokio::{
 
 use super::{
     journal::Source,
-    runtime::{ContainerStart, End, Running, Runtime, Signal},
+    runtime::{ContainerStart, End, Kept, Running, Runtime, Signal},
 };
 
 /// One thing a scripted container does.
@@ -77,6 +77,10 @@ impl Runtime for Scripted {
                 end: Box::pin(run(script, output, heard)),
             })
         })
+    }
+
+    fn forget(&self, _: Kept<'_>) {
+        // A script has no files.
     }
 }
 

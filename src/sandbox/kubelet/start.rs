@@ -9,9 +9,9 @@ use serde_json::Value;
 use super::{
     Kubelet, env, image,
     journal::{Journal, Writer},
-    logs,
+    logs, mounts,
     pod::{Attempt, Container, Ended},
-    runtime::{ContainerStart, End, Running},
+    runtime::{ContainerStart, End, Running, VolumeMount},
     worker::Worker,
 };
 use crate::sandbox::{meta, store::Key};
@@ -58,11 +58,19 @@ impl Worker {
                 return Some(later(base));
             }
         };
+        let mounts = match mounts::of(pod, &container.spec, &variables, &find) {
+            Ok(mounts) => mounts,
+            // The kubelet waits with the whole pod for what it cannot mount, as if nothing had begun.
+            Err(message) => {
+                kubelet.event(pod, "Warning", "FailedMount", &message);
+                return Some(later(base));
+            }
+        };
         let id = format!("sandbox://{}{}", kubelet.world.uid(), kubelet.world.uid()).replace('-', "");
         let (journal, writer) = Journal::new(kubelet.settings.log_limit);
         kubelet.keep(&self.uid, &container.name, &id, &journal);
         kubelet.event(pod, "Normal", "Created", "Container created");
-        let start = start(container, pod, variables);
+        let start = start(container, pod, variables, mounts);
         let started = kubelet.runtime.start(start).await;
         let now = kubelet.now();
         let mut attempt = Attempt {
@@ -153,7 +161,12 @@ fn pull(
     Err(("ErrImagePull", why, later(delay.min(base) / 2)))
 }
 
-fn start(container: &Container, pod: &Value, variables: BTreeMap<String, String>) -> ContainerStart {
+fn start(
+    container: &Container,
+    pod: &Value,
+    variables: BTreeMap<String, String>,
+    mounts: Vec<VolumeMount>,
+) -> ContainerStart {
     let spec = &container.spec;
     let (mut command, args) = env::command(spec, &variables);
     if !command.is_empty() {
@@ -174,6 +187,8 @@ fn start(container: &Container, pod: &Value, variables: BTreeMap<String, String>
         termination_path: text("terminationMessagePath")
             .unwrap_or("/dev/termination-log")
             .to_owned(),
+        hostname: env::hostname(pod).to_owned(),
+        mounts,
     }
 }
 

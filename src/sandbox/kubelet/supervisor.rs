@@ -6,19 +6,10 @@
 //! then `TERM` or `KILL`; it answers with reports in JSON. The socket's end kills everything.
 
 use std::{
-    collections::BTreeMap,
-    fs::{self, DirBuilder, File, Permissions},
-    io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
-    os::{
-        fd::AsFd as _,
-        unix::{
-            fs::{DirBuilderExt as _, PermissionsExt as _},
-            net::UnixStream,
-            process::CommandExt as _,
-        },
-    },
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
+    fs,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    os::{fd::AsFd as _, unix::net::UnixStream},
+    path::PathBuf,
     thread,
     time::Duration,
 };
@@ -33,10 +24,21 @@ use nix::{
 };
 use serde::{Deserialize, Serialize};
 
-/// As container images have it.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-/// The kubelet reads no more of a termination message.
-const MESSAGE_LIMIT: i64 = 4096;
+use super::{
+    folder::{self, Folder},
+    launch::{self, Inside},
+};
+
+/// What this process is there for; comes first.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Task {
+    /// To hold a container.
+    Container(Box<Order>),
+    /// To remove this folder when kjo has gone, however it went.
+    Keep(PathBuf),
+    /// To become the container's program, once inside its bubblewrap.
+    Inside(Inside),
+}
 
 /// What to run.
 #[derive(Debug, Serialize, Deserialize)]
@@ -48,6 +50,23 @@ pub(super) struct Order {
     pub(super) command: Vec<String>,
     pub(super) env: Vec<(String, String)>,
     pub(super) working_dir: Option<PathBuf>,
+    pub(super) hostname: String,
+    /// Where the termination message is, as the container sees it.
+    pub(super) message_path: PathBuf,
+    /// In which bubblewrap it runs, if in any.
+    pub(super) bubblewrap: Option<PathBuf>,
+    /// Arguments that make kjo's program this one.
+    pub(super) supervisor: Vec<String>,
+    /// What is put where, in bubblewrap only.
+    pub(super) mounts: Vec<Mount>,
+}
+
+/// A folder or file of this machine at another place in a container.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mount {
+    pub(super) source: PathBuf,
+    pub(super) path: PathBuf,
+    pub(super) read_only: bool,
 }
 
 /// What has become of it.
@@ -62,37 +81,61 @@ pub(super) enum Report {
     },
 }
 
-/// Runs one container, whose order comes over standard input. Returns an exit code.
+/// Does what standard input says first. Returns an exit code.
 #[must_use]
 pub fn supervise() -> u8 {
     u8::from(serve().is_err())
 }
 
 fn serve() -> io::Result<()> {
-    // Away from the terminal and from kjo's process group. It fails only where that is so already.
+    let mut input = BufReader::new(fs::File::from(io::stdin().as_fd().try_clone_to_owned()?));
+    let mut line = String::new();
+    input.read_line(&mut line)?;
+    match serde_json::from_str(&line)? {
+        Task::Container(order) => {
+            // Nothing of what follows the order can have been read with it: kjo waits for an answer.
+            drop(input);
+            hold(&order)
+        }
+        Task::Keep(folder) => {
+            away();
+            // Its end, or an error, is that of kjo.
+            drop(input.read_to_end(&mut Vec::new()));
+            folder::remove_for_good(&folder);
+            Ok(())
+        }
+        Task::Inside(inside) => launch::become_it(&inside),
+    }
+}
+
+/// Away from the terminal and from kjo's process group.
+fn away() {
+    // It fails only where that is so already.
     let _leader: Result<Pid, Errno> = setsid();
+}
+
+fn hold(order: &Order) -> io::Result<()> {
+    away();
     #[cfg(target_os = "linux")]
     nix::sys::prctl::set_child_subreaper(true)?;
     let mut socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let mut commands = BufReader::new(socket.try_clone()?);
-    let mut order = String::new();
-    commands.read_line(&mut order)?;
-    let order: Order = serde_json::from_str(&order)?;
-    let started = Folder::new(&order)
+    let commands = BufReader::new(socket.try_clone()?);
+    let started = Folder::new(&order.root, &order.folder)
         .map_err(|error| format!("cannot make a folder below {}: {error}", order.root.display()))
-        .and_then(|folder| Ok((start(&order, &folder)?, folder)));
-    let (child, folder) = match started {
+        .and_then(|folder| Ok((launch::start(order, &folder)?, folder)));
+    let (container, folder) = match started {
         Ok(started) => started,
         Err(why) => return report(&mut socket, &Report::Failed(why)),
     };
-    let main = Pid::from_raw(i32::try_from(child.id()).unwrap_or(i32::MAX));
+    let main = Pid::from_raw(i32::try_from(container.child.id()).unwrap_or(i32::MAX));
+    let inside = container.inside;
     // If kjo is gone already, the thread below hears of it.
     drop(report(&mut socket, &Report::Started));
-    thread::spawn(move || obey(commands, main));
+    thread::spawn(move || obey(commands, main, inside));
     let code = wait(main);
     sweep(main);
     let message = folder.message().unwrap_or_default();
-    drop(folder);
+    drop((folder, container));
     report(&mut socket, &Report::Exited { code, message })
 }
 
@@ -103,9 +146,15 @@ fn report(socket: &mut UnixStream, report: &Report) -> io::Result<()> {
 }
 
 /// Follows kjo's commands, to the end of kjo.
-fn obey(commands: BufReader<UnixStream>, main: Pid) {
+fn obey(commands: BufReader<UnixStream>, main: Pid, inside: bool) {
     for command in commands.lines().map_while(Result::ok) {
         match command.as_str() {
+            // As in a container runtime, the first process there hears it, and nobody else.
+            "TERM" if inside => {
+                if let Some(first) = below(&main.to_string()).first() {
+                    signal(|| kill(*first, Signal::SIGTERM));
+                }
+            }
             "TERM" => signal(|| killpg(main, Signal::SIGTERM)),
             "KILL" => kill_all(main),
             _ => {}
@@ -169,133 +218,4 @@ fn below(pid: &str) -> Vec<Pid> {
         }
     }
     found
-}
-
-fn start(order: &Order, folder: &Folder) -> Result<Child, String> {
-    let Some((program, args)) = order.command.split_first() else {
-        return Err("the sandbox does not use images: give the container a command".to_owned());
-    };
-    let work = folder.work();
-    let dir = order.working_dir.as_ref().unwrap_or(&work);
-    let mut env: BTreeMap<&str, &str> = BTreeMap::from([("PATH", PATH)]);
-    let (home, message) = (work.to_string_lossy(), folder.message_path());
-    let message = message.to_string_lossy();
-    env.extend([
-        ("HOME", home.as_ref()),
-        ("KJO_TERMINATION_MESSAGE_PATH", message.as_ref()),
-    ]);
-    env.extend(order.env.iter().map(|(name, value)| (name.as_str(), value.as_str())));
-    let failed = |why: String| format!("unable to start container process: {why}");
-    if !dir.is_absolute() {
-        return Err("Cwd must be an absolute path".to_owned());
-    }
-    if let Err(error) = fs::read_dir(dir) {
-        let (dir, why) = (dir.display().to_string(), words(&error));
-        let chdir = format!("error during container init: chdir to cwd ({dir:?}) set in config.json failed: {why}");
-        return Err(failed(chdir));
-    }
-    let path = env.get("PATH").copied().unwrap_or_default();
-    let file = look_up(program, path, dir).map_err(|why| failed(format!("exec: {program:?}: {why}")))?;
-    let mut command = Command::new(file);
-    command.arg0(program).args(args).env_clear().envs(env).current_dir(dir);
-    command.stdin(Stdio::null()).process_group(0);
-    command
-        .spawn()
-        .map_err(|error| failed(format!("exec: {program:?}: {}", words(&error))))
-}
-
-/// `exec.LookPath` of Go, which runc uses.
-fn look_up(program: &str, path: &str, dir: &Path) -> Result<PathBuf, String> {
-    let executable = |file: &Path| -> Result<(), String> {
-        let about = fs::metadata(file).map_err(|error| format!("stat {}: {}", file.display(), words(&error)))?;
-        if about.is_dir() || about.permissions().mode() & 0o111 == 0 {
-            return Err("permission denied".to_owned());
-        }
-        Ok(())
-    };
-    if program.contains('/') {
-        let file = dir.join(program);
-        return executable(&file).map(|()| file);
-    }
-    let mut files = std::env::split_paths(path).map(|folder| dir.join(folder).join(program));
-    files
-        .find(|file| !program.is_empty() && executable(file).is_ok())
-        .ok_or_else(|| "executable file not found in $PATH".to_owned())
-}
-
-/// An error as C and Go word it.
-fn words(error: &io::Error) -> String {
-    match error.raw_os_error().map(Errno::from_raw) {
-        Some(errno) => errno.desc().to_lowercase(),
-        None => error.to_string(),
-    }
-}
-
-/// A container attempt's own folder; goes when this does.
-struct Folder {
-    root: PathBuf,
-    path: PathBuf,
-}
-
-impl Folder {
-    fn new(order: &Order) -> io::Result<Self> {
-        let folder = Self {
-            root: order.root.clone(),
-            path: order.root.join(&order.folder),
-        };
-        let make = || DirBuilder::new().mode(0o700).recursive(true).create(folder.work());
-        let mut tries = 0;
-        while let Err(error) = make() {
-            // Another container's end may take the folders above away at this moment.
-            tries += 1;
-            if error.kind() != io::ErrorKind::NotFound || tries > 100 {
-                return Err(error);
-            }
-        }
-        File::create(folder.message_path())?;
-        Ok(folder)
-    }
-
-    fn work(&self) -> PathBuf {
-        self.path.join("work")
-    }
-
-    fn message_path(&self) -> PathBuf {
-        self.path.join("termination-log")
-    }
-
-    /// The end of the termination message.
-    fn message(&self) -> io::Result<Vec<u8>> {
-        let mut file = File::open(self.message_path())?;
-        let length = i64::try_from(file.metadata()?.len()).unwrap_or(i64::MAX);
-        file.seek(SeekFrom::End(-length.min(MESSAGE_LIMIT)))?;
-        let mut message = Vec::new();
-        file.read_to_end(&mut message)?;
-        Ok(message)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        if fs::remove_dir_all(&self.path).is_err() {
-            unlock(&self.path);
-            // What still cannot be removed stays: there is nobody to tell.
-            drop(fs::remove_dir_all(&self.path));
-        }
-        for parent in self.path.ancestors().skip(1).take_while(|p| p.starts_with(&self.root)) {
-            if fs::remove_dir(parent).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-/// Makes folders removable that a container has closed to itself.
-fn unlock(folder: &Path) {
-    drop(fs::set_permissions(folder, Permissions::from_mode(0o700)));
-    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-            unlock(&entry.path());
-        }
-    }
 }

@@ -8,6 +8,7 @@ use super::upsert;
 use crate::spec::{Refusal, fields};
 
 const DIRECTIVE: &str = "$patch";
+const RETAINED: &str = "$retainKeys";
 const PRIMITIVES: &str = "$deleteFromPrimitiveList/";
 
 /// Merges a patch into a value of this type; a type that is not known is merged as a JSON merge patch.
@@ -27,6 +28,9 @@ fn object(target: &mut Map<String, Value>, patch: &Map<String, Value>, type_name
         Some("merge") | None => {}
         Some(other) => return Err(unknown_directive(other)),
     }
+    if let Some(kept) = patch.get(RETAINED).and_then(Value::as_array) {
+        target.retain(|key, _| kept.iter().any(|k| k.as_str() == Some(key)));
+    }
     for (key, change) in patch {
         if let Some(list) = key.strip_prefix(PRIMITIVES) {
             if let (Some(items), Some(gone)) = (target.get_mut(list).and_then(Value::as_array_mut), change.as_array()) {
@@ -34,7 +38,7 @@ fn object(target: &mut Map<String, Value>, patch: &Map<String, Value>, type_name
             }
             continue;
         }
-        if key.starts_with("$setElementOrder/") || key.starts_with("$retainKeys") || key == DIRECTIVE {
+        if key.starts_with("$setElementOrder/") || key == RETAINED || key == DIRECTIVE {
             continue;
         }
         if change.is_null() {
