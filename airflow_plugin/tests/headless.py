@@ -49,6 +49,8 @@ class Airflow:
             "API__PORT": str(port),
             "API__WORKERS": "1",
             "API_AUTH__JWT_SECRET": secrets.token_hex(32),
+            # A supervisor gives up sooner on an API that is gone.
+            "WORKERS__EXECUTION_API_RETRIES": "2",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "20",
             "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
             "KJO__DEPLOYMENT_ID": f"test-{port}",
@@ -62,6 +64,19 @@ class Airflow:
         }
         self._token = ""
         self._processes: list[subprocess.Popen[bytes]] = []
+
+    @contextmanager
+    def without_api(self) -> Iterator[None]:
+        """Let the API server be gone for the time of the block."""
+        server = next(process for process in self._processes if "api-server" in process.args)  # type: ignore[operator]
+        os.killpg(server.pid, signal.SIGKILL)
+        server.wait(timeout=20)
+        self._processes.remove(server)
+        try:
+            yield
+        finally:
+            self._start("api-server")
+            eventually("the API", self._log_in)
 
     @contextmanager
     def running(self) -> Iterator[Airflow]:

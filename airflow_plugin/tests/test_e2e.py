@@ -163,6 +163,22 @@ def test_a_task_that_dies_leaves_its_job_to_the_retry(
     eventually("the Job is gone", lambda: not jobs(cluster, run), 30)
 
 
+def test_an_outage_of_airflow_itself_leaves_the_job_to_the_retry(
+    airflow: Airflow, cluster: Cluster
+) -> None:
+    run = airflow.trigger("outage", "outage")
+    kjo, _, _ = begun(run)
+    (before,) = jobs(cluster, run)
+    with airflow.without_api():
+        # Three heartbeats fail, and the supervisor ends the task.
+        eventually("kjo leaves", lambda: not Path(f"/proc/{kjo}").exists(), 120)
+        assert [job["metadata"]["uid"] for job in jobs(cluster, run)] == [before["metadata"]["uid"]]
+    assert "the Job runs on" in run.log("job")
+    run.logs("job", "\nover", attempt=2, within=240)
+    assert run.ended() == {"job": "success"}
+    assert run.xcom("job", "job_name") == before["metadata"]["name"]
+
+
 def test_without_a_try_left_a_drained_worker_deletes_the_job(airflow: Airflow, cluster: Cluster) -> None:
     run = airflow.trigger("last_try", "drained")
     _, _, supervisor = begun(run)

@@ -131,10 +131,7 @@ async fn attempt(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    let wanted = settings
-        .xcom
-        .wanted(&prepared.job, settings.main.main_container.as_deref());
-    let plan = plan(&settings, &prepared, &run_id, &wanted)?;
+    let (plan, wanted) = plan(&settings, &prepared, &run_id)?;
     let told = bundle.told.clone();
     bundle.job = prepared.job;
     let own = settings.life.own.clone();
@@ -200,8 +197,11 @@ async fn attempt(
     Ok(exit::code(&ended.verdict))
 }
 
-fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wanted) -> Result<Plan, Refusal> {
-    let sidecar = xcom_flags::sidecar(wanted);
+/// What is done, and what of it is handed on.
+fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<(Plan, Wanted), Refusal> {
+    let main = settings.main.main_container.as_deref();
+    let wanted = settings.xcom.wanted(&prepared.job, main);
+    let sidecar = xcom_flags::sidecar(&wanted);
     let mut declared = Declared::of(&prepared.job);
     declared.retain(|container| Some(&container.name) != sidecar.as_ref());
     let (adopt, adopt_failed) = settings.life.adopt();
@@ -212,7 +212,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wa
     };
     let mut logs = settings.logs.plan(Some(declared), start);
     logs.choice.heard = sidecar;
-    Ok(Plan {
+    let plan = Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         identity: Identity {
@@ -242,7 +242,8 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId, wanted: &Wa
         main_decides: settings.main.main_decides,
         outage_budget: settings.outage_budget,
         seed: u64::from_le_bytes(random()?),
-    })
+    };
+    Ok((plan, wanted))
 }
 
 /// Name and UID of the pod that kjo runs in, which is to own the Job.

@@ -23,7 +23,7 @@ pub struct XComArgs {
     pub markers: MarkersArg,
 
     /// Bring /airflow/xcom/return.json of the main container into the result file: as its termination message
-    /// (at most 4096 bytes), or by a sidecar that prints it to its own log
+    /// (less than 4096 bytes), or by a sidecar that prints it to its own log
     #[arg(long, value_name = "HOW")]
     pub xcom: Option<XComArg>,
 

@@ -84,6 +84,16 @@ with DAG("long", schedule=None):
         params={"seconds": 45},
     )
 
+with DAG("outage", schedule=None):
+    # The next try comes when Airflow's API is there again.
+    KubernetesLegacyJobOperator(
+        task_id="job",
+        retries=1,
+        retry_delay=timedelta(seconds=40),
+        termination_grace_period=1,
+        **sh("echo begun; for i in $(seq 100); do sleep 1; done; echo over"),
+    )
+
 with DAG("last_try", schedule=None):
     KubernetesLegacyJobOperator(task_id="job", termination_grace_period=1, **sh("echo begun; sleep 300"))
 
