@@ -175,3 +175,17 @@ pub fn http_path(value: &str) -> Vec<String> {
     }
     vec![r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')".to_owned()]
 }
+
+/// An amount of a resource (apimachinery `pkg/api/resource/quantity.go`): `100m`, `1.5Gi`, `1e3`.
+#[must_use]
+pub fn is_quantity(text: &str) -> bool {
+    const SUFFIXES: [&str; 16] = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    let number = unsigned.strip_suffix(suffix).unwrap_or_default();
+    let exponent = suffix.strip_prefix(['e', 'E']).map(str::parse::<i32>);
+    let digits = number.bytes().any(|b| b.is_ascii_digit()) && number.matches('.').count() < 2;
+    digits && (SUFFIXES.contains(&suffix) || matches!(exponent, Some(Ok(_))))
+}

@@ -5,7 +5,7 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
-use super::{Cause, Kind, Refused, node::Node, refused::quoted};
+use super::{Cause, Kind, Refused, names, node::Node, refused::quoted};
 
 /// Decodes a body: what it is without what is not known or empty, and the names of what is not known.
 pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), Refused> {
@@ -125,17 +125,10 @@ fn quantities(value: &mut Value) -> Result<(), &'static str> {
 }
 
 fn quantity(value: &mut Value) -> Result<(), &'static str> {
-    const SUFFIXES: [&str; 16] = [
-        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-    ];
     if value.is_number() {
         *value = Value::String(value.to_string());
     }
-    let text = value.as_str().unwrap_or_default();
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let exponent = suffix.strip_prefix(['e', 'E']).map(str::parse::<i32>);
-    if suffix == unsigned || !(SUFFIXES.contains(&suffix) || matches!(exponent, Some(Ok(_)))) {
+    if !names::is_quantity(value.as_str().unwrap_or_default()) {
         return Err("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
     }
     Ok(())

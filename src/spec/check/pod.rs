@@ -194,7 +194,7 @@ fn resources(container: &Value, path: &str, faults: &mut Faults) {
         for (name, amount) in amounts.into_iter().flatten() {
             let path = format!("{path}.resources.{kind}.{name}");
             match amount.as_str() {
-                Some(amount) if !is_quantity(amount) => faults.add(
+                Some(amount) if !names::is_quantity(amount) => faults.add(
                     path,
                     format!(
                         "Invalid value: {amount:?}: quantities must match the regular expression \
@@ -221,16 +221,4 @@ fn quantity_hint(amount: &str) -> &'static str {
     } else {
         "write it like 500m, 2, 256Mi or 1Gi"
     }
-}
-
-fn is_quantity(text: &str) -> bool {
-    const SUFFIXES: [&str; 16] = [
-        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
-    ];
-    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-    let suffix = unsigned.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    let number = unsigned.strip_suffix(suffix).unwrap_or_default();
-    let exponent = suffix.strip_prefix(['e', 'E']).map(str::parse::<i32>);
-    let digits = number.bytes().any(|b| b.is_ascii_digit()) && number.matches('.').count() < 2;
-    digits && (SUFFIXES.contains(&suffix) || matches!(exponent, Some(Ok(_))))
 }
