@@ -23,7 +23,7 @@ use crate::{
         notice::Notice,
         outcome::Signal,
     },
-    plane::{self, Lanes, Output, Read, Reader, Written},
+    plane::{self, Ears, Lanes, Output, Read, Reader, Written},
     report::{Reporter, result::ResultFile},
     spec::{identity::RunId, order::Order},
 };
@@ -38,6 +38,8 @@ pub struct Shell<'a> {
     pub run_id: Option<&'a RunId>,
     /// Every line of a log bears its stamp.
     pub timestamps: bool,
+    /// What is listened for in the logs.
+    pub ears: Ears,
     /// Where container bytes go.
     pub output: Output,
     /// Where kjo's own lines go.
@@ -287,7 +289,9 @@ impl Tasks<'_> {
         let prefix = source
             .prefixed
             .then(|| format!("[{} {}] ", source.pod, source.container).into_bytes());
+        let ear = self.shell.ears.listen(&source);
         let reader = Reader {
+            ear,
             cluster: self.shell.cluster.clone(),
             source,
             state,

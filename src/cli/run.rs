@@ -11,6 +11,7 @@ use super::{
     companions, manifest,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings},
+    xcom_flags,
 };
 use crate::{
     cluster::{self, Cluster},
@@ -20,6 +21,7 @@ use crate::{
         machine::{Identity, Plan, Task},
         notice::Notice,
         outcome::{Outcome, Signal, Verdict},
+        xcom::handed::Wanted,
     },
     driver::{self, Shell},
     plane::Output,
@@ -112,6 +114,8 @@ struct Ready {
     sandbox: Sandbox,
     order: Order,
     plan: Plan,
+    /// What is handed on.
+    wanted: Wanted,
 }
 
 async fn attempt(
@@ -174,7 +178,7 @@ async fn get_ready(
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    let plan = plan(settings, &prepared, &run_id)?;
+    let (plan, wanted) = plan(settings, &prepared, &run_id)?;
     let told = bundle.told.clone();
     bundle.job = prepared.job;
     let own = settings.life.own.clone();
@@ -196,6 +200,7 @@ async fn get_ready(
             ..plan
         },
         order,
+        wanted,
     })
 }
 
@@ -205,18 +210,22 @@ async fn drive(
     signals: &mut UnboundedReceiver<Signal>,
     started: Instant,
     reporter: &Reporter,
-    result: &ResultFile,
+    result: &mut ResultFile,
 ) -> Result<u8, Refusal> {
     let Ready {
         cluster,
         sandbox,
         order,
         mut plan,
+        wanted,
     } = ready;
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, settings.logs.log_spool);
     let ended = loop {
+        let ears = xcom_flags::ears(&wanted);
+        result.hears(ears.clone());
         let shell = Shell {
+            ears,
             cluster: cluster.clone(),
             order: Some(&order),
             run_id: Some(order.run_id()),
@@ -249,15 +258,22 @@ async fn drive(
     Ok(exit::code(&ended.verdict))
 }
 
-fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
-    let declared = Declared::of(&prepared.job);
+/// What is done, and what of it is handed on.
+fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<(Plan, Wanted), Refusal> {
+    let main = settings.main.main_container.as_deref();
+    let wanted = settings.xcom.wanted(&prepared.job, main);
+    let sidecar = xcom_flags::sidecar(&wanted);
+    let mut declared = Declared::of(&prepared.job);
+    declared.retain(|container| Some(&container.name) != sidecar.as_ref());
     let (adopt, adopt_failed) = settings.life.adopt();
     let start = if settings.life.since_attach {
         Start::Now
     } else {
         Start::Beginning
     };
-    Ok(Plan {
+    let mut logs = settings.logs.plan(Some(declared), start);
+    logs.choice.heard = sidecar;
+    let plan = Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         identity: Identity {
@@ -272,7 +288,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         },
         companions: Vec::new(),
         task: if settings.life.detach { Task::Detach } else { Task::Run },
-        logs: settings.logs.plan(Some(declared), start),
+        logs,
         fail_on_log_gap: settings.logs.fail_on_log_gap,
         delete: settings.delete,
         deleted: settings.life.deleted(),
@@ -287,7 +303,8 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         main_decides: settings.main.main_decides,
         outage_budget: settings.outage_budget,
         seed: u64::from_le_bytes(random()?),
-    })
+    };
+    Ok((plan, wanted))
 }
 
 /// Name and UID of the pod that kjo runs in, which is to own the Job.

@@ -9,6 +9,7 @@ use super::{
     life_flags::LifeArgs,
     log_flags::LogArgs,
     overlay_flags::{Main, OverlayArgs},
+    xcom_flags::XComArgs,
 };
 use crate::{
     cluster::Where,
@@ -58,6 +59,8 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Whose code counts.
     pub main: MainArgs,
+    /// What it hands on.
+    pub xcom: XComArgs,
     /// Time without API server.
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
@@ -142,6 +145,7 @@ impl RunSettings {
             startup_timeout: args.startup_timeout,
             fail_fast: !args.no_fail_fast,
             main: args.main,
+            xcom: args.xcom,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
             isolation: args.isolation.isolation,

@@ -292,6 +292,15 @@ pub enum Milestone {
 /// What is told of the containers' logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogNotice {
+    /// A marker line cannot be understood.
+    Marker {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// What is wrong with it, without its value.
+        why: String,
+    },
     /// A container's log may not be read.
     Denied {
         /// The pod.

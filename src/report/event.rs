@@ -88,6 +88,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("log_gap", &["pod", "container", "from", "to"], "lines of a log are lost"),
     ("log_unproven", &["pod", "container"], "the last lines of a log may be missing"),
     ("log_late_start", &["pod", "container"], "the first lines of a log may be missing"),
+    ("marker_malformed", &["pod", "container", "why"], "a marker line (`--markers`) cannot be understood"),
     ("log_kubelet", &["pod", "container", "what"], "the kubelet spoke in a log's stead"),
     ("attempts_unseen", &["pod", "container", "count"], "attempts of a container came and went, and their logs with them"),
     ("log_unreadable", &["pod", "container", "why"], "a log cannot be read for now; told once, for the first of all logs"),
@@ -337,6 +338,11 @@ fn of_logs(notice: &LogNotice) -> Facts {
         LogNotice::LateStart { pod, container } => {
             facts(Warning, "log_late_start", json!({"pod": pod, "container": container}))
         }
+        LogNotice::Marker { pod, container, why } => facts(
+            Warning,
+            "marker_malformed",
+            json!({"pod": pod, "container": container, "why": why}),
+        ),
         LogNotice::Kubelet { pod, container, text } => facts(
             Warning,
             "log_kubelet",

@@ -225,6 +225,9 @@ fn of_logs(notice: &LogNotice) -> String {
             "the log of pod/{pod} container {container} went away before its end could be read: \
              its last lines may be missing"
         ),
+        LogNotice::Marker { pod, container, why } => {
+            format!("in the log of pod/{pod} container {container} {why}; it hands nothing on")
+        }
         LogNotice::Kubelet { pod, container, text } => {
             format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
         }

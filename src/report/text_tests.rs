@@ -149,6 +149,11 @@ pub(crate) fn notices() -> Vec<Notice> {
             pod: pod(),
             container: container(),
         }),
+        Notice::Log(LogNotice::Marker {
+            pod: pod(),
+            container: container(),
+            why: "the value of a marker line \"xcom\" is JSON, but no object".into(),
+        }),
         Notice::Log(LogNotice::Kubelet {
             pod: pod(),
             container: container(),

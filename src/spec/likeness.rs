@@ -43,13 +43,16 @@ pub fn digest(job: &Value) -> String {
     hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
-/// A digest of ConfigMaps that come along with a Job.
+/// A digest of what is in the ConfigMaps that come along with a Job.
 #[must_use]
 pub fn along<'a>(maps: impl IntoIterator<Item = &'a Value>) -> String {
     let mut hasher = Sha256::new();
     for map in maps {
-        hasher.update(map.to_string().as_bytes());
-        hasher.update([0]);
+        // Names and labels are the run's own.
+        for field in ["data", "binaryData"] {
+            hasher.update(map.get(field).unwrap_or(&Value::Null).to_string().as_bytes());
+            hasher.update([0]);
+        }
     }
     hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
 }

@@ -30,3 +30,4 @@ mod status;
 mod stored;
 #[path = "../support/mod.rs"]
 mod support;
+mod xcom;

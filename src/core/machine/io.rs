@@ -101,6 +101,8 @@ pub enum LogNews {
     Gap(Gap),
     /// The kubelet spoke in the log's stead.
     Kubelet(String),
+    /// A marker line in it cannot be understood.
+    Marker(String),
     /// It cannot be read for now; it is tried again.
     OutOfReach(Failure),
     /// The log may not be read.
