@@ -101,8 +101,8 @@ fn sendable(flag: &str, name: String) -> Result<String, Refusal> {
         return Ok(name);
     }
     Err(Refusal::new(
-        format!("{flag} {name:?} cannot be sent: the header for it holds ASCII only"),
-        "a service account is named system:serviceaccount:NAMESPACE:NAME",
+        format!("{flag} {name:?} holds a character that cannot be sent"),
+        "write the name on one line; a service account is system:serviceaccount:NAMESPACE:NAME",
     ))
 }
 

@@ -110,7 +110,7 @@ fn what_cannot_be_meant() {
         &["--server", ""][..],
         &["--as", ""],
         &["--as-group", ""],
-        &["--as", "jürgen"],
+        &["--as", "ann\n"],
     ]
     .map(|argv| found(argv, &[]).expect_err(argv[0]).message)
     .join("\n");

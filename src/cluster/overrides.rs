@@ -94,7 +94,11 @@ impl Overrides {
             .and_then(|name| kubeconfig.auth_infos.iter().find(|known| known.name == *name));
         if let (Some(name), None) = (&self.user, found) {
             let known = kubeconfig.auth_infos.iter().map(|known| known.name.as_str());
-            return Err(absent("user", name, known));
+            let mut refusal = absent("user", name, known);
+            if name.starts_with(|c: char| c.is_ascii_digit()) {
+                refusal.hint = refusal.hint.map(|hint| format!("{hint} (the container's is --run-as)"));
+            }
+            return Err(refusal);
         }
         // As in client-go, a user of the context that is not there is nobody.
         let auth_info = self.user_of(found.and_then(|user| user.auth_info.clone()).unwrap_or_default())?;

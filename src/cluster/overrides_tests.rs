@@ -179,6 +179,10 @@ fn what_is_not_there_is_refused_with_what_is() {
             ..none()
         },
         Overrides {
+            user: some("1000:1000"),
+            ..none()
+        },
+        Overrides {
             context: some("there"),
             ..none()
         },
