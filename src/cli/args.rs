@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    attach::AttachArgs, check::CheckArgs, delete::DeleteArgs, files::FileArgs, life_flags::LifeArgs,
-    log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs, status::StatusArgs,
-    xcom_flags::XComArgs,
+    attach::AttachArgs, check::CheckArgs, connection_flags::ConnectionArgs, delete::DeleteArgs, files::FileArgs,
+    life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs,
+    status::StatusArgs, xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -275,6 +275,10 @@ pub struct ClusterArgs {
     /// The context of the kubeconfig [default: its current one]
     #[arg(long, value_name = "NAME", env = "KJO_CONTEXT", hide_env_values = true)]
     pub context: Option<String>,
+
+    /// What of it is replaced.
+    #[command(flatten)]
+    pub connection: ConnectionArgs,
 }
 
 /// When nodes pull images, with Kubernetes' names.

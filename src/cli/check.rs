@@ -97,14 +97,22 @@ fn names(args: &ClusterArgs, env: Env<'_>) -> Vec<(&'static str, String)> {
     let file = args.kubeconfig.as_ref().map(|path| path.display().to_string());
     let listed = env("KUBECONFIG").unwrap_or_default();
     let listed = listed.split(':').map(|path| ("file", path.to_owned()));
+    let (connection, token_file) = (&args.connection, args.connection.token_file.as_ref());
+    let groups = connection.as_group.iter().map(|group| ("group", group.clone()));
     [
         ("file", file),
+        ("file", token_file.map(|path| path.display().to_string())),
         ("home", env("HOME")),
         ("context", args.context.clone()),
+        ("cluster", connection.cluster.clone()),
+        ("server", connection.server.clone()),
+        ("user", connection.user.clone()),
+        ("user", connection.as_user.clone()),
         ("namespace", args.namespace.clone()),
     ]
     .into_iter()
     .filter_map(|(kind, name)| Some((kind, name?)))
+    .chain(groups)
     .chain(listed)
     .filter(|(_, name)| !name.is_empty() && name != "/")
     .collect()

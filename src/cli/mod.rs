@@ -5,6 +5,7 @@ mod ask;
 pub mod attach;
 pub mod check;
 mod companions;
+mod connection_flags;
 pub mod delete;
 pub mod files;
 mod from;

@@ -3,8 +3,6 @@
 
 use clap::{Args, ValueEnum};
 
-use crate::{cluster::Connection, report::Reporter, spec::Refusal};
-
 /// What is between the sandbox's containers and this machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
 pub struct IsolationArgs {
@@ -24,61 +22,10 @@ pub enum How {
     None,
 }
 
-/// A sandbox, or none.
-#[derive(Default)]
-pub(super) struct Sandbox {
-    #[cfg(feature = "sandbox")]
-    running: Option<(crate::sandbox::Sandbox, crate::sandbox::kubelet::process::Keeper)>,
-}
-
-/// Starts a sandbox for one run.
-pub(super) async fn start(
-    reporter: &Reporter,
-    how: How,
-    path: Option<String>,
-    seed: u64,
-    token: [u8; 32],
-) -> Result<(Connection, Sandbox), Refusal> {
-    #[cfg(feature = "sandbox")]
-    {
-        let begun = begin(reporter, how, path, seed, token).await?;
-        let endpoint = begun.endpoint;
-        let connection = Connection::to(&endpoint.server, endpoint.certificate, endpoint.token)?;
-        Ok((connection, begun.sandbox))
-    }
-    #[cfg(not(feature = "sandbox"))]
-    {
-        let _ = (reporter, how, path, seed, token);
-        Err(Refusal::new(
-            "this kjo was built without its sandbox",
-            "build it with the cargo feature sandbox, or name a cluster",
-        ))
-    }
-}
-
-impl Sandbox {
-    /// Makes sure of a namespace: in a cluster of one's own there is nobody to ask for one.
-    pub(super) fn namespace(&self, name: &str) {
-        #[cfg(feature = "sandbox")]
-        if let Some((running, _)) = &self.running {
-            running.namespace(name);
-        }
-        #[cfg(not(feature = "sandbox"))]
-        let _ = name;
-    }
-
-    /// Ends it, and waits until its processes and files have gone.
-    pub(super) async fn stop(self) {
-        #[cfg(feature = "sandbox")]
-        if let Some((running, keeper)) = self.running {
-            running.stop().await;
-            keeper.remove().await;
-        }
-    }
-}
-
 #[cfg(feature = "sandbox")]
-pub(super) use begun::{begin, refusal};
+pub(super) use begun::{Sandbox, begin, refusal, start};
+#[cfg(not(feature = "sandbox"))]
+pub(super) use without::{Sandbox, start};
 
 #[cfg(feature = "sandbox")]
 mod begun {
@@ -88,14 +35,18 @@ mod begun {
         sync::Arc,
     };
 
-    use super::{How, Sandbox};
+    use super::How;
     use crate::{
+        cluster::Connection,
         core::notice::{Isolation, Notice},
         report::Reporter,
         sandbox::{
             self, Settings,
             admit::Honours,
-            kubelet::{isolation, process::Processes},
+            kubelet::{
+                isolation,
+                process::{Keeper, Processes},
+            },
             serve::Endpoint,
         },
         spec::Refusal,
@@ -103,6 +54,43 @@ mod begun {
 
     /// The hidden command that holds a container.
     const SUPERVISOR: &str = "sandbox-supervisor";
+
+    /// A sandbox, or none.
+    #[derive(Default)]
+    pub(in crate::cli) struct Sandbox {
+        running: Option<(sandbox::Sandbox, Keeper)>,
+    }
+
+    impl Sandbox {
+        /// Makes sure of a namespace: in a cluster of one's own there is nobody to ask for one.
+        pub(in crate::cli) fn namespace(&self, name: &str) {
+            if let Some((running, _)) = &self.running {
+                running.namespace(name);
+            }
+        }
+
+        /// Ends it, and waits until its processes and files have gone.
+        pub(in crate::cli) async fn stop(self) {
+            if let Some((running, keeper)) = self.running {
+                running.stop().await;
+                keeper.remove().await;
+            }
+        }
+    }
+
+    /// Starts a sandbox for one run.
+    pub(in crate::cli) async fn start(
+        reporter: &Reporter,
+        how: How,
+        path: Option<String>,
+        seed: u64,
+        token: [u8; 32],
+    ) -> Result<(Connection, Sandbox), Refusal> {
+        let begun = begin(reporter, how, path, seed, token).await?;
+        let endpoint = begun.endpoint;
+        let connection = Connection::to(&endpoint.server, endpoint.certificate, endpoint.token)?;
+        Ok((connection, begun.sandbox))
+    }
 
     /// A sandbox that listens.
     pub(in crate::cli) struct Begun {
@@ -180,5 +168,51 @@ mod begun {
             return Ok(link.to_owned());
         }
         std::env::current_exe()
+    }
+}
+
+/// A kjo that was built without it.
+#[cfg(not(feature = "sandbox"))]
+mod without {
+    use std::{
+        convert::Infallible,
+        future::{Ready, ready},
+    };
+
+    use super::How;
+    use crate::{cluster::Connection, report::Reporter, spec::Refusal};
+
+    /// None.
+    #[derive(Default)]
+    pub(in crate::cli) struct Sandbox {
+        running: Option<Infallible>,
+    }
+
+    impl Sandbox {
+        pub(in crate::cli) fn namespace(&self, _: &str) {
+            if let Some(never) = self.running {
+                match never {}
+            }
+        }
+
+        pub(in crate::cli) fn stop(self) -> Ready<()> {
+            match self.running {
+                Some(never) => match never {},
+                None => ready(()),
+            }
+        }
+    }
+
+    pub(in crate::cli) fn start(
+        _: &Reporter,
+        _: How,
+        _: Option<String>,
+        _: u64,
+        _: [u8; 32],
+    ) -> Ready<Result<(Connection, Sandbox), Refusal>> {
+        ready(Err(Refusal::new(
+            "this kjo was built without its sandbox",
+            "build it with the cargo feature sandbox, or name a cluster",
+        )))
     }
 }

@@ -20,6 +20,7 @@ use tokio::{
 };
 
 use super::{
+    connection_flags,
     messages::MessageArgs,
     run::random,
     sandbox::{self, IsolationArgs},
@@ -48,9 +49,6 @@ pub struct SandboxArgs {
     #[command(flatten)]
     pub messages: MessageArgs,
 }
-
-/// What of the environment would lead kjo elsewhere than to the sandbox.
-const ELSEWHERE: [&str; 2] = ["KJO_KUBECONFIG", "KJO_CONTEXT"];
 
 /// Serves, and returns the exit code.
 pub async fn serve(args: SandboxArgs, env: Env<'_>, started: Instant) -> u8 {
@@ -118,7 +116,7 @@ async fn until_it_is_over(
     };
     let mut command = Command::new(program);
     command.args(args).env("KUBECONFIG", kubeconfig);
-    for name in ELSEWHERE {
+    for name in connection_flags::VARIABLES {
         command.env_remove(name);
     }
     let child = command.spawn().map_err(|e| {

@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use super::{
     args::{ClusterArgs, MainArgs, PullPolicy, RunArgs},
+    connection_flags,
     files::FileArgs,
     from,
     life_flags::LifeArgs,
@@ -90,7 +91,7 @@ impl RunSettings {
     /// # Errors
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
-        contradiction(&args.cluster, env)?;
+        connection_flags::sandbox_alone(&args.cluster, env)?;
         if !args.cluster.sandbox && args.isolation.isolation != super::sandbox::How::Auto {
             return Err(Refusal::new(
                 "--isolation is about the sandbox, and this run is for a cluster",
@@ -155,28 +156,13 @@ impl RunSettings {
     }
 }
 
-/// A cluster that is there and one of kjo's own cannot both be meant; a variable that names one is no
-/// wish for it.
-fn contradiction(args: &ClusterArgs, env: Env<'_>) -> Result<(), Refusal> {
-    let kubeconfig = args.kubeconfig.as_ref().map(|path| path.display().to_string());
-    for (flag, value, twin) in [
-        ("--kubeconfig", kubeconfig, "KJO_KUBECONFIG"),
-        ("--context", args.context.clone(), "KJO_CONTEXT"),
-    ] {
-        if args.sandbox && value.is_some() && value != env(twin) {
-            return Err(Refusal::new(
-                format!("--sandbox runs in a cluster of kjo's own, and {flag} names another"),
-                format!("leave --sandbox or {flag} out"),
-            ));
-        }
-    }
-    Ok(())
-}
-
 pub(super) fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal> {
+    let in_cluster = connection_flags::in_cluster(&args, env)?;
+    let in_pod = env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty());
+    let overrides = args.connection.overrides(given("--context", args.context)?, env)?;
     Ok(Where {
         kubeconfig: args.kubeconfig.filter(|path| !path.as_os_str().is_empty()),
-        context: given("--context", args.context)?,
+        overrides: if in_cluster { overrides.of_pod() } else { overrides },
         kubeconfig_env: env("KUBECONFIG"),
         home: env("HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
         // As Go does: the first that is not empty.
@@ -184,7 +170,8 @@ pub(super) fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal>
             .iter()
             .find_map(|name| env(name).filter(|list| !list.is_empty()))
             .unwrap_or_default(),
-        in_pod: env("KUBERNETES_SERVICE_HOST").is_some_and(|host| !host.is_empty()),
+        in_pod,
+        in_cluster,
     })
 }
 

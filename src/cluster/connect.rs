@@ -11,14 +11,15 @@ use hyper_util::{
 use kube::{
     Client, Config,
     client::ConfigExt as _,
-    config::{KubeConfigOptions, Kubeconfig, KubeconfigError},
+    config::{AuthInfo, KubeConfigOptions, Kubeconfig, KubeconfigError},
 };
 use tower::{BoxError, Service, ServiceBuilder, util::MapFuture};
 
 use super::{
     Cluster,
     answer::{self, chain},
-    origin::Origin,
+    origin::{Origin, Source},
+    overrides::Overrides,
     proxy,
 };
 use crate::{core::duration, spec::Refusal};
@@ -38,8 +39,8 @@ const READ_AT_ONCE: usize = 64 * 1024;
 pub struct Where {
     /// `--kubeconfig`.
     pub kubeconfig: Option<PathBuf>,
-    /// `--context`.
-    pub context: Option<String>,
+    /// Flags that stand for what a kubeconfig says.
+    pub overrides: Overrides,
     /// The variable `KUBECONFIG`: a list of files, merged.
     pub kubeconfig_env: Option<String>,
     /// The home directory, for `.kube/config`.
@@ -48,6 +49,8 @@ pub struct Where {
     pub no_proxy: String,
     /// kjo runs in a pod: `KUBERNETES_SERVICE_HOST` is set.
     pub in_pod: bool,
+    /// `--in-cluster`: the pod's account, and no kubeconfig.
+    pub in_cluster: bool,
 }
 
 /// A cluster found, not yet spoken to.
@@ -89,7 +92,8 @@ impl Connection {
         let mut config = Config::new(url);
         config.root_cert = Some(vec![certificate]);
         config.auth_info.token = Some(token.into());
-        Ok(Self::new(config, Origin::Given))
+        let source = Source::Given;
+        Ok(Self::new(config, Origin { source, flags: vec![] }))
     }
 }
 
@@ -99,9 +103,10 @@ impl Where {
     /// # Errors
     /// No configuration at all; a file that cannot be read; no such context.
     pub async fn find(&self) -> Result<Connection, Refusal> {
-        let (mut config, origin, proxy_named) = match self.kubeconfig()? {
-            Some((kubeconfig, files)) => self.of_kubeconfig(kubeconfig, files).await?,
-            None => (self.of_pod()?, Origin::Pod, false),
+        let kubeconfig = if self.in_cluster { None } else { self.kubeconfig()? };
+        let (mut config, source, proxy_named) = match kubeconfig {
+            Some((kubeconfig, files)) => self.of_kubeconfig(&kubeconfig, files).await?,
+            None => (self.of_pod()?, Source::Pod, false),
         };
         // A proxy that the kubeconfig names for this cluster is meant, as in client-go; one of the
         // environment is for what NO_PROXY does not exclude.
@@ -110,7 +115,12 @@ impl Where {
         {
             config.proxy_url = None;
         }
-        Ok(Connection::new(config, origin))
+        // The pod's file is the kubelet's: kube reads it every minute.
+        if source != Source::Pod || self.overrides.token_file.is_some() {
+            token_of_file(&mut config.auth_info)?;
+        }
+        let flags = self.overrides.given();
+        Ok(Connection::new(config, Origin { source, flags }))
     }
 
     /// The kubeconfig, and the files that it was read from.
@@ -147,53 +157,63 @@ impl Where {
                 })?,
             });
         }
-        let chosen = merged.filter(|k| !k.contexts.is_empty() || self.context.is_some() || !self.in_pod);
-        Ok(chosen.map(|kubeconfig| (kubeconfig, files)))
+        let (named, server) = (self.overrides.named(), self.overrides.server.is_some());
+        let asked = named.is_some() || server || !self.in_pod;
+        match (merged.filter(|k| !k.contexts.is_empty() || asked), named) {
+            (Some(kubeconfig), _) => Ok(Some((kubeconfig, files))),
+            (None, Some((what, name))) => Err(Refusal::new(
+                format!(
+                    "there is no {what} {name:?}: no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config)"
+                ),
+                "name a kubeconfig with --kubeconfig FILE",
+            )),
+            // Also in a pod: its account is for its own server, and another must not get the token.
+            (None, None) if server => Ok(Some((Kubeconfig::default(), Vec::new()))),
+            (None, None) => Ok(None),
+        }
     }
 
     /// The configuration, where it is from, and whether the kubeconfig itself names the proxy.
     async fn of_kubeconfig(
         &self,
-        kubeconfig: Kubeconfig,
+        kubeconfig: &Kubeconfig,
         files: Vec<PathBuf>,
-    ) -> Result<(Config, Origin, bool), Refusal> {
-        let known: Vec<String> = kubeconfig.contexts.iter().map(|c| c.name.clone()).collect();
-        let chosen = self.context.clone().or_else(|| kubeconfig.current_context.clone());
-        let Some(chosen) = chosen.filter(|c| !c.is_empty()) else {
-            return Err(Refusal::new(
-                "the kubeconfig names no current context",
-                format!("choose one with --context; there are: {}", list(&known)),
-            ));
+    ) -> Result<(Config, Source, bool), Refusal> {
+        let chosen = self.overrides.choose(kubeconfig)?;
+        let used = match &chosen.context {
+            Some(context) => format!("the context {context:?} of the kubeconfig"),
+            None if files.is_empty() => "what the flags say".to_owned(),
+            None => "the kubeconfig with the flags".to_owned(),
         };
-        if !known.contains(&chosen) {
-            return Err(Refusal::new(
-                format!("the kubeconfig has no context {chosen:?}"),
-                format!("choose one with --context; there are: {}", list(&known)),
-            ));
-        }
-        let options = KubeConfigOptions {
-            context: Some(chosen.clone()),
-            ..KubeConfigOptions::default()
+        let source = if files.is_empty() {
+            Source::Flags
+        } else {
+            Source::Kubeconfig {
+                files,
+                context: chosen.context,
+                cluster: self.overrides.cluster.clone(),
+                user: chosen.user,
+            }
         };
-        let proxy_named = names_proxy(&kubeconfig, &chosen);
-        let named = kubeconfig.contexts.iter().find(|c| c.name == chosen);
-        let origin = Origin::Kubeconfig {
-            files,
-            user: named.and_then(|c| c.context.as_ref()?.user.clone()),
-            context: chosen.clone(),
-        };
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options)
+        let config = Config::from_custom_kubeconfig(chosen.kubeconfig, &KubeConfigOptions::default())
             .await
             .map_err(|e| {
                 Refusal::new(
-                    format!("the context {chosen:?} of the kubeconfig cannot be used: {}", why(&e)),
+                    format!("{used} cannot be used: {}", why(&e)),
                     "correct the kubeconfig; 'kubectl config view' shows it",
                 )
             })?;
-        Ok((config, origin, proxy_named))
+        Ok((config, source, chosen.names_proxy))
     }
 
     fn of_pod(&self) -> Result<Config, Refusal> {
+        if self.in_cluster && !self.in_pod {
+            return Err(Refusal::new(
+                "--in-cluster wants the service account of a pod, and kjo does not run in one \
+                 (KUBERNETES_SERVICE_HOST is not set)",
+                "leave --in-cluster out, and name a kubeconfig with --kubeconfig FILE",
+            ));
+        }
         if !self.in_pod {
             return Err(Refusal::new(
                 "there is no cluster to talk to: no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config), \
@@ -201,22 +221,44 @@ impl Where {
                 "name a kubeconfig with --kubeconfig FILE, or try it as processes of this machine with --sandbox",
             ));
         }
-        Config::incluster().map_err(|e| {
+        let mut config = Config::incluster().map_err(|e| {
             Refusal::new(
                 format!("the pod's service account cannot be used: {}", chain(&e)),
                 "check that the pod has automountServiceAccountToken, or name a kubeconfig with --kubeconfig FILE",
             )
-        })
+        })?;
+        config.auth_info = self.overrides.user_of(config.auth_info)?;
+        if self.overrides.insecure {
+            config.accept_invalid_certs = true;
+            config.root_cert = None;
+            config.root_cert_file = None;
+        }
+        Ok(config)
     }
 }
 
-/// The cluster of this context has a `proxy-url` of its own.
-fn names_proxy(kubeconfig: &Kubeconfig, context: &str) -> bool {
-    let context = kubeconfig.contexts.iter().find(|c| c.name == context);
-    let cluster = context.and_then(|c| c.context.as_ref()).map(|c| &c.cluster);
-    let cluster = cluster.and_then(|name| kubeconfig.clusters.iter().find(|c| c.name == *name));
-    let proxy = cluster.and_then(|c| c.cluster.as_ref()?.proxy_url.as_deref());
-    proxy.is_some_and(|url| !url.is_empty())
+/// Reads the token of a user who has it in a file: kube would send the end of the line too, which client-go
+/// does not. It is read again when the server does not know it any more.
+fn token_of_file(user: &mut AuthInfo) -> Result<(), Refusal> {
+    let Some(path) = user.token_file.as_deref().filter(|_| user.token.is_none()) else {
+        return Ok(());
+    };
+    let refuse = |why: &str| {
+        Refusal::new(
+            format!("the token file {path} cannot be used: {why}"),
+            "it is to hold a bearer token and nothing else; 'kubectl create token ACCOUNT' prints one",
+        )
+    };
+    let text = std::fs::read_to_string(path).map_err(|e| refuse(&e.to_string()))?;
+    let token = text.trim();
+    if token.is_empty() {
+        return Err(refuse("it is empty"));
+    }
+    if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(refuse("it holds more than a token"));
+    }
+    user.token = Some(token.to_owned().into());
+    Ok(())
 }
 
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens, and the parser would show the
@@ -235,14 +277,6 @@ fn why(error: &KubeconfigError) -> String {
         })
         .unwrap_or_default();
     format!("it is not valid YAML at line {}", place.trim())
-}
-
-fn list(names: &[String]) -> String {
-    if names.is_empty() {
-        "none".to_owned()
-    } else {
-        names.join(", ")
-    }
 }
 
 /// A client for this configuration; does not connect yet.

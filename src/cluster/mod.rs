@@ -8,6 +8,7 @@ mod jobs;
 mod login;
 mod logs;
 mod origin;
+mod overrides;
 mod proxy;
 mod review;
 mod traffic;
@@ -26,7 +27,8 @@ pub use companions::Served;
 pub use connect::{Connection, Where, connect};
 pub use jobs::{Created, job_view};
 pub use logs::LogRequest;
-pub use origin::Origin;
+pub use origin::{Origin, Source};
+pub use overrides::Overrides;
 pub use review::{NamespaceState, ServerVersion};
 
 use login::Login;

@@ -183,6 +183,14 @@ async fn answer_to(request: Request<Incoming>, api: &Api, token: &str) -> Result
     if !authorized(&request, token) {
         return Ok(answer::refused(&Refused::new(401, "Unauthorized", "Unauthorized")));
     }
+    if request
+        .headers()
+        .keys()
+        .any(|name| name.as_str().starts_with("impersonate-"))
+    {
+        let message = "nobody acts as somebody else in the sandbox: it has one user";
+        return Ok(answer::refused(&Refused::new(403, "Forbidden", message)));
+    }
     let (parts, body) = request.into_parts();
     match Limited::new(body, BODY_LIMIT).collect().await {
         Ok(body) => api.answer(Request::from_parts(parts, body.to_bytes())).await,

@@ -11,11 +11,23 @@ use serde_json::{Value, json};
 
 use crate::support::Kjo;
 
-/// Method and path with query in; code and body out.
-type Script = dyn Fn(&str, &str, &Value) -> (u16, Value) + Send + Sync;
+/// The head of a request and its body in; code and body out.
+type Script = dyn Fn(&str, &Value) -> (u16, Value) + Send + Sync;
 
-/// Serves the script until the test process ends, and gives kjo a kubeconfig for it.
+/// Serves the script until the test process ends, and gives kjo a kubeconfig for it. Method and path with
+/// query in; code and body out.
 pub(crate) fn served(kjo: Kjo, script: impl Fn(&str, &str, &Value) -> (u16, Value) + Send + Sync + 'static) -> Kjo {
+    let port = heard(move |head, body| {
+        let mut words = head.split(' ');
+        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+        script(method, path, body)
+    });
+    let kubeconfig = crate::KUBECONFIG.replace("https://127.0.0.1:PORT", &format!("http://127.0.0.1:{port}"));
+    kjo.file("kubeconfig", kubeconfig).env("KUBECONFIG", "kubeconfig")
+}
+
+/// Serves a script that sees whole heads, until the test process ends; its port.
+pub(crate) fn heard(script: impl Fn(&str, &Value) -> (u16, Value) + Send + Sync + 'static) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("its address").port();
     let script: Arc<Script> = Arc::new(script);
@@ -26,8 +38,7 @@ pub(crate) fn served(kjo: Kjo, script: impl Fn(&str, &str, &Value) -> (u16, Valu
             std::thread::spawn(move || drop(serve(stream, &script)));
         }
     });
-    let kubeconfig = crate::KUBECONFIG.replace("https://127.0.0.1:PORT", &format!("http://127.0.0.1:{port}"));
-    kjo.file("kubeconfig", kubeconfig).env("KUBECONFIG", "kubeconfig")
+    port
 }
 
 fn serve(stream: TcpStream, script: &Arc<Script>) -> std::io::Result<()> {
@@ -40,8 +51,6 @@ fn serve(stream: TcpStream, script: &Arc<Script>) -> std::io::Result<()> {
                 return Ok(());
             }
         }
-        let mut words = head.split(' ');
-        let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
         let length = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("content-length")
@@ -50,7 +59,7 @@ fn serve(stream: TcpStream, script: &Arc<Script>) -> std::io::Result<()> {
         let mut body = vec![0; length.unwrap_or(0)];
         requests.read_exact(&mut body)?;
         let body = serde_json::from_slice(&body).unwrap_or_default();
-        let (code, answer) = script(method, path, &body);
+        let (code, answer) = script(&head, &body);
         let text = answer.to_string();
         write!(
             answers,

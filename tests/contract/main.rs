@@ -8,6 +8,7 @@ mod attach;
 mod backend;
 mod causes;
 mod companions;
+mod connection;
 mod deaths;
 mod disruption;
 mod flags;

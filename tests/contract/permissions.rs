@@ -10,7 +10,7 @@ use crate::{
     outcome::job,
 };
 
-const ROLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/rbac.yaml");
+pub(crate) const ROLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/manifests/rbac.yaml");
 
 #[test]
 fn the_role_of_the_manifests_is_enough_and_no_more_than_its_namespace() {
@@ -44,7 +44,10 @@ fn in_a_pod_with_its_own_account() {
     kubectl(&["apply", "-n", &ns.name, "-f", ROLE]);
     let account = format!("--serviceaccount={}:default", ns.name);
     kubectl(&["create", "rolebinding", "kjo", "-n", &ns.name, "--role=kjo", &account]);
-    let mut outer = job("/kjo/kjo run --image busybox --name inner -- echo from within");
+    // With a kubeconfig that leads elsewhere, which only --in-cluster leaves alone.
+    let mut outer = job("/kjo/kjo run --image busybox --name inner -- echo from within && \
+         echo '{current-context: x, contexts: [{name: x, context: {cluster: y}}]}' > /tmp/k && export KUBECONFIG=/tmp/k && \
+         ! /kjo/kjo status inner && /kjo/kjo run --in-cluster --image busybox --name inner -- echo from within again");
     let pod = &mut outer["spec"]["template"]["spec"];
     pod["hostNetwork"] = json!(true);
     let container = &mut pod["containers"][0];
@@ -68,6 +71,8 @@ fn in_a_pod_with_its_own_account() {
     pod["volumes"] = folders.iter().map(volume).collect();
     let done = ns.manifest(&outer).run();
     assert_eq!(done.code, 0, "{}\n{}", done.stderr, done.text());
-    assert!(done.text().lines().any(|line| line == "from within"), "{}", done.text());
+    for expected in ["from within", "from within again"] {
+        assert!(done.text().lines().any(|line| line == expected), "{}", done.text());
+    }
     ns.expect_nothing_left();
 }

@@ -238,7 +238,7 @@ const FLAGS: &[&[&str]] = &[
     &["--port", "99999"],
     &["--label", "team"],
     &["--label", "team=a b"],
-    &["--user", "root"],
+    &["--run-as", "root"],
     &["--toleration", ""],
     &["--affinity", "[a"],
     &["--indexed"],

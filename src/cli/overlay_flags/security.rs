@@ -13,7 +13,7 @@ use crate::spec::{
 pub(super) struct SecurityArgs {
     /// The user of the main container, by number
     #[arg(short = 'u', long, value_name = "UID[:GID]")]
-    user: Option<String>,
+    run_as: Option<String>,
 
     /// The security context of the main container, as YAML or JSON
     #[arg(long, value_name = "YAML")]
@@ -39,7 +39,7 @@ impl SecurityArgs {
             let context = parse::map("--security-context", context)?;
             changes.push(Change::field(At::Container, "securityContext", context));
         }
-        if let Some(user) = &self.user {
+        if let Some(user) = &self.run_as {
             let (user, group) = parse::user(user)?;
             changes.push(Change::field(At::Container, "securityContext.runAsUser", user));
             if let Some(group) = group {

@@ -155,7 +155,7 @@ fn flags_that_mean_nothing() {
         vec!["--topology-spread", "3"],
         vec!["--toleration", "=x"],
         vec!["--host-alias", "10.0.0.1"],
-        vec!["--user", "root"],
+        vec!["--run-as", "root"],
         vec!["--mount-file", "a"],
         vec!["--mount-file", &at(&private)],
         vec!["--mount-file", &at(&large)],

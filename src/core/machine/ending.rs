@@ -147,7 +147,8 @@ impl Machine {
         if let Outcome::Detached(Some(signal)) = verdict.outcome {
             let job = self.plan.job.clone();
             actions.push(Action::Say(Notice::Leaving { signal, job }));
-        } else if delete_now && !matches!(verdict.outcome, Outcome::Interrupted(_)) {
+        } else if delete_now && verdict.outcome == Outcome::Deadline {
+            // What has not begun ends soon; what runs may take its time.
             actions.push(Action::Say(Notice::Ending {
                 why: verdict.message.clone(),
                 grace: Duration::from_secs(self.pods.longest_grace()),

@@ -202,8 +202,8 @@ pub fn user(argument: &str) -> Result<(u32, Option<u32>), Refusal> {
     };
     parsed.map_err(|_| {
         Refusal::new(
-            format!("--user {argument} is no number: Kubernetes knows users by number only"),
-            "write --user UID or --user UID:GID",
+            format!("--run-as {argument} is no number: Kubernetes knows users by number only"),
+            "write --run-as UID or --run-as UID:GID",
         )
     })
 }
