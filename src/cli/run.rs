@@ -37,7 +37,7 @@ use crate::{
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
     let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
-        attempt(args, env, started, &reporter, result).await
+        Box::pin(attempt(args, env, started, &reporter, result)).await
     })
     .await;
     reporter.flush().await;
