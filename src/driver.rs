@@ -23,7 +23,7 @@ use crate::{
         notice::Notice,
         outcome::Signal,
     },
-    plane::{self, Lanes, Output, Read, Reader, Written},
+    plane::{self, Ears, Lanes, Output, Read, Reader, Written},
     report::{Reporter, result::ResultFile},
     spec::{identity::RunId, order::Order},
 };
@@ -38,6 +38,8 @@ pub struct Shell<'a> {
     pub run_id: Option<&'a RunId>,
     /// Every line of a log bears its stamp.
     pub timestamps: bool,
+    /// What is listened for in the logs.
+    pub ears: Ears,
     /// Where container bytes go.
     pub output: Output,
     /// Where kjo's own lines go.
@@ -140,10 +142,10 @@ impl Tasks<'_> {
                 self.set
                     .spawn(async move { cluster.watch_job(&name, version, jitter, tell).await });
             }
-            Action::WatchPods { job_uid } => {
+            Action::WatchPods { job_uid, version } => {
                 let (jitter, tell) = (self.jitter.fork(), self.teller(Input::Pods));
                 self.set
-                    .spawn(async move { cluster.watch_pods(&job_uid, jitter, tell).await });
+                    .spawn(async move { cluster.watch_pods(&job_uid, version, jitter, tell).await });
             }
             Action::ListPods { job_uid } => {
                 self.answer(async move { Input::Listed(cluster.list_pods(&job_uid).await.map(|(pods, _)| pods)) });
@@ -262,18 +264,20 @@ impl Tasks<'_> {
     fn create_companion(&mut self, cluster: Cluster, index: usize, generation: u32, uid: &str) {
         let Some(order) = self.shell.order else { return };
         let companion = order.companion(index, generation, uid);
-        let uid = uid.to_owned();
+        let (uid, job) = (uid.to_owned(), self.name.clone());
         self.answer(async move {
-            let made = match companion {
-                Ok((path, companion)) => {
-                    let owner = companion.owned.then_some(uid.as_str());
-                    cluster
-                        .create_companion(&path, &companion.name, &companion.object, owner)
-                        .await
-                }
-                Err(refusal) => Err(Failure::Setup(refusal.message)),
-            };
-            Input::Companion(index, made)
+            match companion {
+                Ok((path, companion)) => Input::Companion {
+                    index,
+                    object: format!("{}/{}", companion.kind, companion.name),
+                    made: cluster.create_companion(&path, &companion, &job, &uid).await,
+                },
+                Err(refusal) => Input::Companion {
+                    index,
+                    object: String::new(),
+                    made: Err(Failure::Setup(refusal.message)),
+                },
+            }
         });
     }
 
@@ -285,7 +289,9 @@ impl Tasks<'_> {
         let prefix = source
             .prefixed
             .then(|| format!("[{} {}] ", source.pod, source.container).into_bytes());
+        let ear = self.shell.ears.listen(&source);
         let reader = Reader {
+            ear,
             cluster: self.shell.cluster.clone(),
             source,
             state,

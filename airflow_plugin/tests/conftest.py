@@ -12,9 +12,12 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator
 
 # Before Airflow is imported, or it makes a home in the user's own.
 _HOME = tempfile.mkdtemp(prefix="kjo-airflow-tests-")
@@ -22,6 +25,15 @@ os.environ["AIRFLOW_HOME"] = _HOME
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 # Lets tests call `execute` without a task runner around it.
 os.environ["AIRFLOW__CORE__UNIT_TEST_MODE"] = "True"
+
+from airflow_kjo._compat import SDK  # noqa: E402 (after the environment is set)
+
+if TYPE_CHECKING or SDK:
+    from airflow.sdk import DAG
+else:
+    from airflow import DAG
+
+__all__ = ["DAG", "FakeKjo", "FakeTaskInstance", "run", "run_python"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,9 +56,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 _LEFT_OUT = pytest.StashKey[list[str]]()
 
 
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for nodeid in config.stash.get(_LEFT_OUT, []):
         terminalreporter.write_line(f"LEFT OUT by --without-cluster: {nodeid}", yellow=True)
 
@@ -75,12 +85,18 @@ _FAKE = """#!{python} -IS
 import json, os, pathlib, signal, stat, sys, time
 def say(text, fd=1):
     os.write(fd, (text + "\\n").encode())
+def event(name, level="info", message=None, **fields):
+    say(json.dumps(dict(event=name, level=level, message=message or name, **fields)), 2)
 def result(**document):
     path = pathlib.Path(sys.argv[sys.argv.index("--result-file") + 1])
     path.write_text(json.dumps(document))
 fd0 = os.fstat(0)
 call = dict(argv=sys.argv[1:], env=dict(os.environ), pid=os.getpid(), session=os.getsid(0),
             fd0=("fifo" if stat.S_ISFIFO(fd0.st_mode) else oct(fd0.st_mode)))
+if "--kubeconfig" in sys.argv:
+    path = sys.argv[sys.argv.index("--kubeconfig") + 1]
+    if path.startswith("/proc/"):
+        call["kubeconfig"] = pathlib.Path(path).read_text()
 if {read_stdin}:
     call["stdin"] = sys.stdin.buffer.read().decode()
 notes = pathlib.Path({notes!r})
@@ -109,10 +125,50 @@ def fake_kjo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
     return make
 
 
+class FakeTaskInstance:
+    """As much of a running task instance as the operators look at."""
+
+    def __init__(self, **changed: Any) -> None:
+        self.dag_id = "d"
+        self.task_id = "t"
+        self.run_id = "manual__1"
+        self.map_index = -1
+        self.try_number = 1
+        self.max_tries = 0
+        self.pushed: dict[str, Any] = {}
+        vars(self).update(changed)
+
+    def xcom_push(self, key: str, value: Any) -> None:
+        self.pushed[key] = value
+
+
+def run(
+    operator: KubernetesJobOperator | KubernetesLegacyJobOperator,
+    ti: FakeTaskInstance | None = None,
+    **context: Any,
+) -> Any:
+    """Do with a task what Airflow's task runner does."""
+    whole: Any = {"ti": ti or FakeTaskInstance(), **context}
+    operator.render_template_fields(whole)
+    return operator.execute(whole)
+
+
+@pytest.fixture(autouse=True)
+def no_connections(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Let there be only the connections that a test names."""
+    from airflow_kjo import _compat
+
+    connections: dict[str, Any] = {}
+    if "keeps_compat" not in request.keywords:
+        monkeypatch.setattr(_compat, "find_connection", connections.get)
+        monkeypatch.setenv("AIRFLOW__KJO__DEPLOYMENT_ID", "site")
+    return connections
+
+
 @pytest.fixture
 def task_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Gather the lines that the operators write to the task's log, as text."""
-    from airflow_kjo import KubernetesJobOperator
+    from airflow_kjo.operators._base import KjoOperator
 
     lines: list[str] = []
 
@@ -120,9 +176,15 @@ def task_log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         def info(self, text: str, *args: object) -> None:
             lines.append(text % args)
 
+        def warning(self, text: str, *args: object) -> None:
+            lines.append("WARNING " + text % args)
+
+        def error(self, text: str, *args: object) -> None:
+            lines.append("ERROR " + text % args)
+
         debug = info
 
-    monkeypatch.setattr(KubernetesJobOperator, "log", Log())
+    monkeypatch.setattr(KjoOperator, "log", Log())
     return lines
 
 
@@ -140,13 +202,10 @@ def run_python(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel and unpack it, as an installer does with a pure one."""
+    """Build the wheel, with a kjo that was not optimized, and unpack it."""
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-        cwd=ROOT,
-        check=True,
-    )
+    command = [sys.executable, "-m", "maturin", "build", "--locked", "--profile", "dev"]
+    subprocess.run([*command, "--interpreter", sys.executable, "-o", str(folder)], cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(folder / "site")

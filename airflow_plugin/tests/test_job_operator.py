@@ -1,19 +1,16 @@
 from __future__ import annotations
 
 import json
-import os
-import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowFailException
 
-from airflow_kjo import KubernetesJobOperator
+from airflow_kjo import JobRunnerDeletePolicy, KubernetesJobOperator, exceptions
+from airflow_kjo._compat import AirflowException, AirflowFailException, airflow_version
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
-from conftest import FakeKjo
+from conftest import FakeKjo, run
 
 JOB = "kind: Job\nmetadata: {name: j}\n"
 
@@ -24,13 +21,15 @@ def flags(fake: FakeKjo) -> list[str]:
     """Return the arguments after those that are always there."""
     argv = fake.call["argv"]
     assert argv[:4] == ["run", "-f", "-", "--result-file"]
-    return argv[5:]
-
-
-def run(operator: KubernetesJobOperator, **context: Any) -> None:
-    """Do with a task what Airflow's task runner does."""
-    operator.render_template_fields(context)
-    operator.execute(context)
+    assert argv[5:15] == [
+        *("--run-id", "site/d/t/manual__1/-1/0"),
+        *("--adopt", "loose"),
+        *("--adopt-failed", "rerun"),
+        *("--die-with-parent", "detach"),
+        *("--message-format", "json"),
+    ]
+    assert argv[15:17] == ["--delete", "on-success"]
+    return argv[17:]
 
 
 @pytest.mark.parametrize(
@@ -41,46 +40,244 @@ def run(operator: KubernetesJobOperator, **context: Any) -> None:
         ({"namespace": ""}, []),
         ({"config_file": "/etc/k.yaml"}, ["--kubeconfig", "/etc/k.yaml"]),
         ({"cluster_context": "prod"}, ["--context", "prod"]),
-        ({"cluster_context": "prod", "in_cluster": True}, []),
+        ({"get_logs": False}, ["--logs", "none"]),
+        ({"xcom": "termination"}, ["--xcom", "termination"]),
         ({"cluster_context": "prod", "in_cluster": False}, ["--context", "prod"]),
         ({"extra_args": ["--timeout", "5m", "x.yaml"]}, ["--timeout", "5m", "x.yaml"]),
         (
             {"namespace": "{{ ns }}", "config_file": "k", "cluster_context": "{{ ns }}-c"}
             | {"extra_args": ["--run-id", "{{ ns }}"]},
-            ["-n", "N", "--kubeconfig", "k", "--context", "N-c", "--run-id", "N"],
+            ["--context", "N-c", "--kubeconfig", "k", "-n", "N", "--run-id", "N"],
         ),
     ],
 )
 def test_the_arguments(fake_kjo: Make, parameters: dict[str, Any], expected: list[str]) -> None:
     fake = fake_kjo()
     run(KubernetesJobOperator(task_id="t", job_yaml=JOB, **parameters), ns="N")
-    assert flags(fake) == expected
+    shown = parameters.get("get_logs", True)
+    assert flags(fake) == [*(["--markers", "hide"] if shown else []), *expected]
+
+
+LABELS = {
+    "dag_id": "d",
+    "task_id": "t",
+    "run_id": "manual__1",
+    "try_number": "1",
+    "airflow_version": airflow_version(),
+}
+
+
+def sent(fake: FakeKjo) -> list[dict[str, Any]]:
+    return [json.loads(part) for part in fake.call["stdin"].split("---\n")]
+
+
+def job(name: str = "j", *, spec: Any = None, pod: Any = None, **members: Any) -> dict[str, Any]:
+    """Return a Job as it is sent: with the labels, and what is put where nothing was said."""
+    template = {"metadata": {"labels": LABELS}, "spec": {"restartPolicy": "Never", **(pod or {})}}
+    return {
+        "kind": "Job",
+        "metadata": {"name": name, "labels": LABELS},
+        "spec": {"backoffLimit": 0, "template": template, **(spec or {})},
+        **members,
+    }
 
 
 @pytest.mark.parametrize(
     ("job_yaml", "expected"),
     [
-        (JOB, JOB),
-        ("kind: Job\nargs: [config.yaml]\nlast: '{{ x }}.yaml'", None),
-        ({"kind": "Job", "args": ["c.yaml", "{{ x }}"]}, None),
-        ([{"kind": "Job", "a": "{{ x }}"}, {"kind": "Secret"}], None),
+        (JOB, [job()]),
+        (
+            "kind: Job\nmetadata: {name: j}\nargs: [config.yaml]\nlast: '{{ x }}.yaml'",
+            [job(args=["config.yaml"], last="X.yaml")],
+        ),
+        (
+            {"kind": "Job", "metadata": {"name": "j"}, "args": ["c.yaml", "{{ x }}"]},
+            [job(args=["c.yaml", "X"])],
+        ),
+        (
+            [{"kind": "Secret"}, {"kind": "Job", "metadata": {"name": "j"}, "a": "{{ x }}"}],
+            [{"kind": "Secret"}, job(a="X")],
+        ),
+        # A manifest that says something of them keeps it.
+        (
+            {
+                "kind": "Job",
+                "metadata": {"name": "j"},
+                "spec": {"backoffLimit": 3, "template": {"spec": {"restartPolicy": "OnFailure"}}},
+            },
+            [
+                job(
+                    spec={
+                        "backoffLimit": 3,
+                        "template": {
+                            "metadata": {"labels": LABELS},
+                            "spec": {"restartPolicy": "OnFailure"},
+                        },
+                    }
+                )
+            ],
+        ),
+        ({"kind": "Job"}, [job("t")]),
+        ({"kind": "Job", "metadata": {"generateName": "g-", "name": "j"}}, None),
     ],
 )
 def test_the_manifest_is_rendered_and_comes_by_a_pipe(
-    fake_kjo: Make, job_yaml: Any, expected: str | None
+    fake_kjo: Make, job_yaml: Any, expected: Any
 ) -> None:
     fake = fake_kjo()
+    before = json.dumps(job_yaml)
     run(KubernetesJobOperator(task_id="t", job_yaml=job_yaml), x="X")
-    got = fake.call["stdin"]
-    if isinstance(job_yaml, str):
-        assert got == (expected or job_yaml.replace("{{ x }}", "X") + "\n")
+    if expected is None:
+        assert sent(fake)[0]["metadata"] == {"generateName": "g-", "name": "j", "labels": LABELS}
     else:
-        documents = [json.loads(part) for part in got.split("---\n")]
-        wanted = json.loads(json.dumps(job_yaml).replace("{{ x }}", "X"))
-        assert documents == (wanted if isinstance(wanted, list) else [wanted])
+        assert sent(fake) == expected
+    # What the DAG holds is not changed by a run.
+    assert json.dumps(job_yaml) == before
     assert fake.call["fd0"] == "fifo"
     assert fake.call["session"] == fake.call["pid"]
     assert "kind" not in " ".join(fake.call["argv"])
+
+
+def test_what_is_laid_over_a_manifest(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    manifest = [
+        {
+            "kind": "Job",
+            "metadata": {"name": "own", "labels": {"a": "1", "b": "1"}},
+            "spec": {
+                "template": {
+                    "metadata": {"annotations": {"kubernetes_job_operator.main_container": "second"}},
+                    "spec": {
+                        "imagePullSecrets": [{"name": "theirs"}],
+                        "containers": [
+                            {"name": "first", "image": "i", "env": [{"name": "E", "value": "old"}]},
+                            {"name": "second", "image": "k"},
+                        ],
+                    },
+                }
+            },
+        },
+        {"kind": "ConfigMap", "metadata": {"name": "c"}},
+    ]
+    operator = KubernetesJobOperator(
+        task_id="t",
+        body=manifest,
+        image="{{ x }}",
+        command=["run"],
+        arguments=["{{ job.word }}"],
+        jinja_job_args={"word": "W"},
+        envs={"E": "new", "F": "{{ x }}"},
+        image_pull_policy="Never",
+        image_pull_secrets=["mine"],
+        labels={"a": "2"},
+        annotations={"note": "{{ x }}"},
+        mount_files_from_secret={"s": {"key": "/etc/file"}},
+        name_prefix="Pre",
+        name_postfix="post",
+    )
+    run(operator, x="X")
+    sent_job, companion = sent(fake)
+    template = sent_job["spec"]["template"]
+    first, second = template["spec"]["containers"]
+    assert sent_job["metadata"]["name"] == "pre-own-post"
+    for metadata in (sent_job["metadata"], template["metadata"]):
+        assert metadata["labels"]["a"] == "2"
+        assert metadata["annotations"]["note"] == "X"
+    assert sent_job["metadata"]["labels"]["b"] == "1"
+    assert companion["metadata"]["labels"] == {"a": "2"}
+    env = [{"name": "E", "value": "new"}, {"name": "F", "value": "X"}]
+    assert first == {
+        "name": "first",
+        "image": "X",
+        "command": ["run"],
+        "args": ["W"],
+        "imagePullPolicy": "Never",
+        "env": env,
+        "volumeMounts": [
+            {
+                "name": "files-from-secret-0",
+                "mountPath": "/etc/file",
+                "subPath": "key",
+                "readOnly": True,
+            }
+        ],
+    }
+    assert second == {"name": "second", "image": "k", "env": env}
+    assert template["spec"]["volumes"] == [
+        {"name": "files-from-secret-0", "secret": {"secretName": "s"}}
+    ]
+    assert template["spec"]["imagePullSecrets"] == [{"name": "theirs"}, {"name": "mine"}]
+    assert flags(fake) == ["--markers", "hide", "--main-container", "second"]
+
+
+def test_an_image_alone_makes_a_job(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    run(KubernetesJobOperator(task_id="My_Task", image="i", command=["c"], arguments=["a"]))
+    (made,) = sent(fake)
+    assert (made["apiVersion"], made["metadata"]["name"]) == ("batch/v1", "my-task")
+    containers = [{"name": "main", "image": "i", "command": ["c"], "args": ["a"]}]
+    assert made["spec"]["template"]["spec"] == {"containers": containers, "restartPolicy": "Never"}
+
+
+def test_one_manifest_and_no_more() -> None:
+    with pytest.raises(ValueError, match="one of job_yaml, job_yaml_filepath and image is needed"):
+        KubernetesJobOperator(task_id="t")
+    with pytest.raises(ValueError, match="job_yaml and body_filepath exclude each other"):
+        KubernetesJobOperator(task_id="t", job_yaml=JOB, body_filepath="x")
+
+
+def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -> None:
+    fake_kjo()
+    operator = KubernetesJobOperator(
+        task_id="t",
+        job_yaml=JOB,
+        startup_timeout_seconds=5,
+        random_name_postfix_length=3,
+        deferrable=True,
+    )
+    run(operator)
+    (line,) = [line for line in task_log if "Not applied" in line]
+    assert line.endswith(": deferrable, random_name_postfix_length, startup_timeout_seconds")
+
+
+def test_without_jinja_braces_are_text(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    body = {"kind": "Job", "metadata": {"name": "j"}, "a": "{{ x }}"}
+    run(KubernetesJobOperator(task_id="t", body=body, enable_jinja=False), x="X")
+    assert sent(fake) == [job(a="{{ x }}")]
+
+
+def test_a_bad_manifest_is_told_with_its_place(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    bad = "kind: Job\n  spec: {}"
+    with pytest.raises(KjoRefusedError, match=r"t: job_yaml is not valid YAML: line 2, column 7"):
+        run(KubernetesJobOperator(task_id="t", job_yaml=bad))
+    with pytest.raises(KjoRefusedError, match=r"line 2, column 7"):
+        KubernetesJobOperator(task_id="t", job_yaml=bad, validate_body_on_init=True)
+    KubernetesJobOperator(task_id="t", job_yaml=bad + "{{ x }}", validate_body_on_init=True)
+    assert not fake.called
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [
+        (None, "on-success"),
+        ("never", "never"),
+        ("ALWAYS", "always"),
+        (JobRunnerDeletePolicy.IfFailed, "on-failure"),
+        ("IfSucceeded", "on-success"),
+    ],
+)
+def test_the_delete_policy(fake_kjo: Make, given: Any, flag: str) -> None:
+    fake = fake_kjo()
+    run(KubernetesJobOperator(task_id="t", job_yaml=JOB, delete_policy=given))
+    argv = fake.call["argv"]
+    assert argv[argv.index("--delete") + 1] == flag
+
+
+def test_no_delete_policy() -> None:
+    with pytest.raises(ValueError, match="must be one of Never, Always, IfFailed, IfSucceeded"):
+        KubernetesJobOperator(task_id="t", job_yaml=JOB, delete_policy="sometimes")
 
 
 def test_the_environment(fake_kjo: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,8 +289,6 @@ def test_the_environment(fake_kjo: Make, monkeypatch: pytest.MonkeyPatch) -> Non
     assert not [name for name in env if name.startswith(("AIRFLOW__", "_AIRFLOW"))]
     assert env["EXTRA"] == "X"
     assert env["KUBECONFIG"] == env["AIRFLOW_CTX_TASK_ID"] == "inherited"
-    run(KubernetesJobOperator(task_id="t", job_yaml=JOB, in_cluster=True))
-    assert "KUBECONFIG" not in fake.call["env"]
 
 
 def test_in_cluster_and_a_file_exclude_each_other() -> None:
@@ -102,35 +297,67 @@ def test_in_cluster_and_a_file_exclude_each_other() -> None:
 
 
 def test_unknown_and_missing_parameters_raise() -> None:
-    with pytest.raises(TypeError, match="no_such"):
+    with pytest.raises((TypeError, AirflowException), match="no_such"):
         KubernetesJobOperator(task_id="t", job_yaml=JOB, no_such=1)
-    with pytest.raises(TypeError, match="job_yaml"):
-        KubernetesJobOperator(task_id="t")
 
 
 def test_the_output_becomes_the_task_log(fake_kjo: Make, task_log: list[str]) -> None:
-    fake = fake_kjo("say('50 % done'); say('kjo: note', 2); os.write(1, b'no end \\xff')")
+    fake = fake_kjo(
+        "event('created', message='created job/j', job='j', hint='look')\n"
+        "event('stalled', 'warning', 'no node\\nfits'); event('finished', 'error', 'failed')\n"
+        "event('request', 'debug', 'GET'); say('error: bad flag', 2); say('[1]', 2)\n"
+        "say('50 % done'); os.write(1, b'no end \\xff')"
+    )
     run(KubernetesJobOperator(task_id="t", job_yaml=JOB))
     assert task_log[0].startswith(f"Running {fake.path} run -f - --result-file ")
-    assert task_log[1:] == ["50 % done", "kjo: note", "no end \\xff"]
+    said = [line for line in task_log[1:] if "kjo: " in line]
+    assert said == [
+        "kjo: created job/j",
+        "kjo: hint: look",
+        "WARNING kjo: no node",
+        "WARNING kjo: fits",
+        "ERROR kjo: failed",
+        "kjo: GET",
+        "WARNING kjo: error: bad flag",
+        "WARNING kjo: [1]",
+    ]
+    assert [line for line in task_log[1:] if line not in said] == ["50 % done", "no end \\xff"]
 
 
 @pytest.mark.parametrize(
     ("body", "kind", "code", "outcome", "message"),
     [
-        ("sys.exit(1)", KjoError, 1, "failed", "kjo: the Job failed: container exit code 1"),
+        (
+            "sys.exit(1)",
+            exceptions.KjoJobFailedError,
+            1,
+            "failed",
+            "kjo: the Job failed: container exit code 1",
+        ),
         (
             "result(outcome='failed', exit_code=3, job={'name': 'j-x'}); sys.exit(3)",
-            KjoError,
+            exceptions.KjoJobFailedError,
             3,
             "failed",
             "kjo: the Job failed: container exit code 3",
         ),
-        ("result(outcome='deleted'); sys.exit(123)", KjoError, 123, "deleted", "deleted by some"),
-        ("sys.exit(122)", KjoError, 122, "start_failed", "trying again may help"),
+        (
+            "result(outcome='deleted'); sys.exit(123)",
+            exceptions.KjoDeletedError,
+            123,
+            "deleted",
+            "deleted by some",
+        ),
+        ("sys.exit(122)", exceptions.KjoStartError, 122, "start_failed", "trying again may help"),
         ("sys.exit(125)", KjoRefusedError, 125, "refused", "would be refused again"),
-        ("result(outcome='failed'); sys.exit(125)", KjoError, 125, "failed", "the Job failed"),
-        ("os.kill(os.getpid(), 9)", KjoError, 137, "unknown", "SIGKILL"),
+        (
+            "result(outcome='failed'); sys.exit(125)",
+            exceptions.KjoJobFailedError,
+            125,
+            "failed",
+            "the Job failed",
+        ),
+        ("os.kill(os.getpid(), 9)", exceptions.KjoUnknownError, 137, "unknown", "SIGKILL"),
     ],
 )
 def test_the_exit_code_becomes_the_outcome(
@@ -160,7 +387,7 @@ def test_no_program_and_no_manifest_fail_without_a_retry(
     fake_kjo: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake = fake_kjo()
-    for job_yaml, message in ((None, "not NoneType"), ("", "is empty"), ([1], "must be a dict")):
+    for job_yaml, message in ((5, "not int"), ("", "is empty"), ([1], "must be a dict")):
         with pytest.raises(KjoRefusedError, match=message):
             run(KubernetesJobOperator(task_id="t", job_yaml=job_yaml))
     monkeypatch.setenv("KJO_BIN", "/no/such/kjo")
@@ -178,86 +405,4 @@ def test_what_is_no_program_can_be_retried(fake_kjo: Make) -> None:
     fake_kjo().path.write_text("neither script nor ELF")
     with pytest.raises(KjoError, match="cannot be started") as caught:
         run(KubernetesJobOperator(task_id="t", job_yaml=JOB))
-    assert type(caught.value) is KjoError
-
-
-def test_a_kill_before_the_start_starts_nothing(fake_kjo: Make) -> None:
-    fake = fake_kjo()
-    operator = KubernetesJobOperator(task_id="t", job_yaml=JOB)
-    operator.on_kill()
-    operator.on_kill()
-    with pytest.raises(KjoError, match="killed before the Job was made") as caught:
-        run(operator)
-    assert (caught.value.exit_code, caught.value.outcome) == (143, "interrupted")
-    assert not fake.called
-
-
-def test_a_kill_while_it_runs(
-    fake_kjo: Make, task_log: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # As the task runner of Airflow 3 does it: on_kill in the handler of SIGTERM, which returns.
-    fake_kjo(
-        "def clean_up(*_):\n"
-        "    say('deleting job'); time.sleep(1); say('job deleted')\n"
-        "    result(outcome='interrupted'); sys.exit(143)\n"
-        "signal.signal(signal.SIGTERM, clean_up)\n"
-        f"os.kill({os.getpid()}, signal.SIGTERM)\n"
-        "while True: signal.pause()\n"
-    )
-    operator = KubernetesJobOperator(task_id="t", job_yaml=JOB)
-    before = signal.signal(signal.SIGTERM, lambda *_: operator.on_kill())
-    try:
-        with pytest.raises(KjoError, match="stopped by a signal: exit code 143") as caught:
-            run(operator)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    assert caught.value.outcome == "interrupted"
-    assert task_log[1:] == ["deleting job", "job deleted"]
-    operator.on_kill()
-
-
-@pytest.fixture
-def dag(tmp_path: Path) -> DAG:
-    (tmp_path / "dags").mkdir()
-    dag = DAG("d", schedule=None)
-    dag.fileloc = str(tmp_path / "dags" / "d.py")
-    return dag
-
-
-def test_paths_are_read_when_the_dag_is_loaded(fake_kjo: Make, dag: DAG, tmp_path: Path) -> None:
-    fake = fake_kjo()
-    (tmp_path / "dags" / "job.yaml").write_text("kind: Job\nx: '{{ x }}'\n")
-    relative = KubernetesJobOperator(
-        task_id="r", dag=dag, job_yaml="job.yaml", config_file="job.yaml", extra_args=["job.yaml"]
-    )
-    absolute = KubernetesJobOperator(task_id="a", dag=dag, job_yaml=tmp_path / "dags" / "job.yaml")
-    for operator in (relative, absolute):
-        operator.resolve_template_files()
-        assert operator.job_yaml == "kind: Job\nx: '{{ x }}'\n"
-        run(operator, x="X")
-        assert fake.call["stdin"] == "kind: Job\nx: 'X'\n"
-    assert relative.config_file == "job.yaml"
-    assert relative.extra_args == ["job.yaml"]
-
-
-def test_paths_known_only_at_the_run_are_read_then(
-    fake_kjo: Make, dag: DAG, tmp_path: Path
-) -> None:
-    fake = fake_kjo()
-    (tmp_path / "dags" / "job.yml").write_text("kind: Job\nx: '{{ x }}'\n")
-    operator = KubernetesJobOperator(task_id="t", dag=dag, job_yaml="{{ name }}.yml")
-    operator.resolve_template_files()
-    run(operator, name="job", x="X")
-    assert fake.call["stdin"] == "kind: Job\nx: 'X'\n"
-
-
-@pytest.mark.parametrize("path", ["no.yaml", "/no/such/no.yaml", "../no.yaml"])
-def test_a_missing_file_fails_at_the_run_and_says_where(
-    fake_kjo: Make, dag: DAG, tmp_path: Path, path: str
-) -> None:
-    fake_kjo()
-    operator = KubernetesJobOperator(task_id="t", dag=dag, job_yaml=path)
-    operator.resolve_template_files()
-    where = "/no/such/no.yaml" if path.startswith("/") else f"no such file in {tmp_path / 'dags'}"
-    with pytest.raises(KjoRefusedError, match=where):
-        run(operator)
+    assert type(caught.value) is exceptions.KjoError

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_kjo._lines import LONGEST, LineBuffer
+from airflow_kjo._lines import LONGEST, MANY, TOGETHER, LineBuffer
 
 
 def lines_of(*chunks: bytes) -> list[str]:
@@ -10,7 +10,7 @@ def lines_of(*chunks: bytes) -> list[str]:
     for chunk in chunks:
         buffer.feed(chunk)
     buffer.end()
-    return list(iter(buffer.take, None))
+    return [line for lines in iter(buffer.take, []) for line in lines]
 
 
 @pytest.mark.parametrize(
@@ -39,10 +39,10 @@ def test_lines_are_the_same_wherever_the_reads_cut_them(text: bytes, expected: l
 def test_a_line_is_given_out_as_soon_as_it_has_ended() -> None:
     buffer = LineBuffer()
     buffer.feed(b"first\nsec")
-    assert buffer.take() == "first"
-    assert buffer.take() is None
+    assert buffer.take() == ["first"]
+    assert buffer.take() == []
     buffer.feed(b"ond\n")
-    assert buffer.take() == "second"
+    assert buffer.take() == ["second"]
 
 
 def test_a_line_of_a_megabyte_stays_whole() -> None:
@@ -59,3 +59,22 @@ def test_a_line_without_end_comes_in_pieces_that_cut_no_character() -> None:
     assert len(pieces) > 2
     assert "".join(pieces) == text
     assert all(len(piece.encode()) <= LONGEST + 1 for piece in pieces)
+
+
+def test_a_burst_is_given_out_in_small_groups_to_its_last_line() -> None:
+    buffer = LineBuffer()
+    buffer.feed(b"x\n" * (MANY - 1))
+    assert [len(lines) for lines in iter(buffer.take, [])] == [1] * (MANY - 1)
+    buffer.feed(b"x\n" * (MANY + 5))
+    groups = [len(lines) for lines in iter(buffer.take, [])]
+    assert sum(groups) == MANY + 5
+    assert max(groups) == TOGETHER
+    assert len(groups) == (MANY + 5) // TOGETHER + 1
+    buffer.feed(b"a\nb\n")
+    assert buffer.take() == ["a"]
+
+
+def test_long_lines_make_small_groups() -> None:
+    buffer = LineBuffer()
+    buffer.feed((b"x" * 9000 + b"\n") * MANY)
+    assert {len(lines) for lines in iter(buffer.take, [])} == {1}

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from airflow_kjo import exceptions
+from airflow_kjo._compat import AirflowException, AirflowFailException
 from airflow_kjo._outcome import read
 from airflow_kjo.exceptions import KjoError, KjoRefusedError, from_outcome
 
@@ -58,7 +59,7 @@ def test_only_the_code_makes_a_success(tmp_path: Path) -> None:
 def test_a_container_may_end_with_a_code_of_kjos(tmp_path: Path, code: int) -> None:
     got = outcome_of(tmp_path, code, {"outcome": "failed", "container_exit_code": code})
     assert str(got) == f"kjo: the Job failed: container exit code {code}"
-    assert type(from_outcome(got)) is KjoError
+    assert type(from_outcome(got)) is exceptions.KjoJobFailedError
 
 
 def test_the_details_of_the_result_are_told(tmp_path: Path) -> None:
@@ -68,6 +69,28 @@ def test_the_details_of_the_result_are_told(tmp_path: Path) -> None:
     result["message"] = "container base was OOMKilled"
     expected = "kjo: the Job failed: container exit code 137 (container base was OOMKilled)"
     assert str(outcome_of(tmp_path, 137, result)) == expected
+
+
+@pytest.mark.parametrize(
+    ("outcome", "kind"),
+    [
+        ("succeeded", "KjoLogGapError"),
+        ("failed", "KjoJobFailedError"),
+        ("deadline", "KjoDeadlineError"),
+        ("start_failed", "KjoStartError"),
+        ("infrastructure", "KjoInfrastructureError"),
+        ("deleted", "KjoDeletedError"),
+        ("unknown", "KjoUnknownError"),
+        ("interrupted", "KjoInterruptedError"),
+        ("detached", "KjoDetachedError"),
+        ("of a later version", "KjoError"),
+    ],
+)
+def test_every_outcome_has_a_class(tmp_path: Path, outcome: str, kind: str) -> None:
+    got = outcome_of(tmp_path, 121, {"outcome": outcome, "message": "why", "hint": "do"})
+    error = from_outcome(got)
+    assert type(error) is getattr(exceptions, kind)
+    assert str(error).endswith("(why)\nhint: do")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '"x"', '{"outcome": 5, "job": []}'])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,24 @@ def test_importing_the_package_imports_neither_airflow_nor_kubernetes() -> None:
     )
 
 
-def test_importing_the_operators_imports_no_kubernetes() -> None:
+def test_importing_the_operators_adds_no_kubernetes_and_costs_next_to_nothing() -> None:
     run_python(
-        "import sys\n"
-        "from airflow.sdk import DAG\n"
-        "from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator\n"
-        "assert 'kubernetes' not in sys.modules, 'imported'\n"
+        "import sys, time, resource\n"
+        "from airflow_kjo._compat import BaseOperator\n"
+        "import airflow_kjo\n"
+        "before = set(sys.modules)\n"
+        "size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "began = time.process_time()\n"
+        "airflow_kjo.KubernetesJobOperator; airflow_kjo.KubernetesLegacyJobOperator\n"
+        "airflow_kjo.JobRunnerDeletePolicy\n"
+        "took = time.process_time() - began\n"
+        "grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - size\n"
+        "added = set(sys.modules) - before\n"
+        "foreign = {n for n in added if not n.startswith('airflow_kjo')}\n"
+        "assert not any(n.split('.')[0] in ('kubernetes', 'yaml', 'jinja2') for n in foreign), foreign\n"
+        "print('import of the operators:', round(took * 1000), 'ms', grown, 'KiB', sorted(foreign))\n"
+        # Generous, for a machine that is busy: what it must not be is another package's half second.
+        "assert took < 0.2 and grown < 8192, (took, grown)\n"
     )
 
 
@@ -44,6 +57,9 @@ def test_the_provider_info_is_what_airflow_expects(provider_info: dict[str, Any]
 
 
 def test_the_wheel(built: Path, provider_info: dict[str, Any]) -> None:
+    for program in built.glob("*.data/scripts/kjo"):
+        # zipfile leaves the mode out, which an installer does not.
+        program.chmod(0o755)
     (found,) = importlib.metadata.distributions(path=[str(built)])
     assert found.metadata["Name"] == "airflow-kjo"
     assert found.version == airflow_kjo.__version__
@@ -54,6 +70,9 @@ def test_the_wheel(built: Path, provider_info: dict[str, Any]) -> None:
     source = Path(airflow_kjo.__file__).parent
     assert modules(built / "airflow_kjo") == modules(source)
     assert (built / "airflow_kjo" / "py.typed").exists()
+    program = built / f"airflow_kjo-{found.version}.data" / "scripts" / "kjo"
+    said = subprocess.run([program, "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    assert said.stdout == f"kjo {found.version}\n"
 
 
 def modules(folder: Path) -> set[Path]:

@@ -49,6 +49,8 @@ def process(tmp_path: Path) -> Callable[..., Process]:
         stdin: bytes = b"",
         on_line: Callable[[str], None] = lambda line: None,
         kill_timeout: float = 20,
+        choose_signal: Callable[[BaseException | None], int] = lambda _: signal.SIGTERM,
+        orphaned: Callable[[], bool] = lambda: False,
     ) -> Process:
         script = tmp_path / "child.py"
         script.write_text(
@@ -58,18 +60,25 @@ def process(tmp_path: Path) -> Callable[..., Process]:
         )
         lines: list[str] = []
 
-        def note(line: str) -> None:
-            lines.append(line)
-            on_line(line)
+        errors: list[str] = []
+
+        def note(several: list[str]) -> None:
+            lines.extend(several)
+            for line in several:
+                on_line(line)
 
         made = Process(
             [sys.executable, "-IS", str(script)],
             env={},
             stdin=stdin,
-            on_line=note,
+            on_stdout=note,
+            on_stderr=errors.extend,
             kill_timeout=kill_timeout,
+            choose_signal=choose_signal,
+            orphaned=orphaned,
         )
         made.lines = lines  # type: ignore[attr-defined]
+        made.errors = errors  # type: ignore[attr-defined]
         return made
 
     return make
@@ -89,16 +98,15 @@ def on_signal() -> Iterator[Callable[[int, Callable[[], Any]], None]]:
         signal.signal(number, handler)
 
 
-def test_output_keeps_its_order_over_both_streams(process: Any) -> None:
+def test_both_streams_are_read_each_in_its_order(process: Any) -> None:
     run = process("for i in range(100): os.write(1 + i % 2, f'{i}\\n'.encode())\nsys.exit(7)")
     assert run.run() == 7
-    assert run.lines == [str(i) for i in range(100)]
+    assert run.lines == [str(i) for i in range(0, 100, 2)]
+    assert run.errors == [str(i) for i in range(1, 100, 2)]
 
 
 def test_input_larger_than_a_pipe_while_the_child_floods_its_output(process: Any) -> None:
-    body = (
-        "for _ in range(20000): print('x' * 99)\nprint(len(sys.stdin.buffer.read()), flush=True)\n"
-    )
+    body = "for _ in range(20000): print('x' * 99)\nprint(len(sys.stdin.buffer.read()), flush=True)\n"
     run = process(body, stdin=b"y" * 1_000_000)
     assert run.run() == 0
     assert run.lines[-1] == "1000000"
@@ -143,7 +151,7 @@ def test_a_program_that_cannot_be_started(tmp_path: Path) -> None:
     path = tmp_path / "kjo"
     path.write_text("no interpreter line, no ELF")
     path.chmod(0o755)
-    run = Process([str(path)], env={}, stdin=b"", on_line=print, kill_timeout=1)
+    run = Process([str(path)], env={}, stdin=b"", on_stdout=print, on_stderr=print, kill_timeout=1)
     with pytest.raises(StartError, match=r"kjo cannot be started: .*Exec format error"):
         run.run()
 
@@ -171,9 +179,7 @@ def test_terminate_during_the_start_is_passed_on_after_it(
     assert run.run() == -signal.SIGTERM
 
 
-def test_terminate_from_a_signal_handler_lets_the_child_clean_up(
-    process: Any, on_signal: Any
-) -> None:
+def test_terminate_from_a_signal_handler_lets_the_child_clean_up(process: Any, on_signal: Any) -> None:
     def on_line(line: str) -> None:
         if line == "ready":
             os.kill(os.getpid(), signal.SIGUSR1)
@@ -185,18 +191,78 @@ def test_terminate_from_a_signal_handler_lets_the_child_clean_up(
     run.terminate()
 
 
-def test_the_signal_is_sent_once(process: Any) -> None:
-    sent = []
+def test_the_signal_is_chosen_and_sent_once_and_not_in_the_handler(process: Any, on_signal: Any) -> None:
+    chosen = []
 
-    def on_line(line: str) -> None:
-        real = run._child.terminate
-        run._child.terminate = lambda: (sent.append(line), real())
+    def choose(error: BaseException | None) -> int:
+        # What asks may be interrupted, and what it asks may take a lock: no place for a handler.
+        chosen.append((error, signal.getsignal(signal.SIGUSR2), in_handler))
+        return signal.SIGUSR1
+
+    in_handler = []
+
+    def handler() -> None:
+        in_handler.append(True)
         for _ in range(3):
             run.terminate()
+        in_handler.clear()
 
-    run = process("say('ready')\nwhile True: signal.pause()", on_line=on_line)
+    def on_line(line: str) -> None:
+        if line == "ready":
+            os.kill(os.getpid(), signal.SIGUSR2)
+
+    on_signal(signal.SIGUSR2, handler)
+    run = process(
+        "signal.signal(signal.SIGUSR1, lambda *_: (say('detached'), os._exit(121)))\n"
+        "say('ready')\nwhile True: signal.pause()",
+        on_line=on_line,
+        choose_signal=choose,
+    )
+    assert run.run() == 121
+    assert run.lines == ["ready", "detached"]
+    assert [error for error, _, _ in chosen] == [None]
+    assert chosen[0][2] == []
+
+
+def test_the_exception_is_the_reason_to_choose_by(process: Any) -> None:
+    seen = []
+
+    def choose(error: BaseException | None) -> int:
+        seen.append(error)
+        return signal.SIGTERM
+
+    def on_line(line: str) -> None:
+        raise TaskTimeout(line)
+
+    run = process("say('ready')\nwhile True: signal.pause()", on_line=on_line, choose_signal=choose)
+    with pytest.raises(TaskTimeout) as caught:
+        run.run()
+    assert seen == [caught.value]
+
+
+def test_an_orphan_ends_a_silent_child_in_order(process: Any) -> None:
+    begun = []
+    run = process(CLEANS_UP, on_line=begun.append, orphaned=lambda: bool(begun))
+    assert run.run() == 143
+    assert run.lines == ["ready", "deleting job", "job deleted"]
+
+
+def test_a_silent_child_is_asked_at_once(process: Any, on_signal: Any) -> None:
+    asked = []
+
+    def choose(error: BaseException | None) -> int:
+        asked.append(time.monotonic())
+        return signal.SIGTERM
+
+    def arm(line: str) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
+
+    fired = []
+    on_signal(signal.SIGALRM, lambda: (fired.append(time.monotonic()), run.terminate()))
+    run = process("say('ready')\nwhile True: signal.pause()", on_line=arm, choose_signal=choose)
     assert run.run() == -signal.SIGTERM
-    assert sent == ["ready"]
+    # Not after the next look at the clock.
+    assert asked[0] - fired[0] < _process.TICK / 2
 
 
 def test_a_child_that_ignores_the_signal_is_killed_when_it_is_late(process: Any) -> None:

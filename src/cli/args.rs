@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 use super::{
     attach::AttachArgs, check::CheckArgs, connection_flags::ConnectionArgs, delete::DeleteArgs, files::FileArgs,
     life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs,
-    status::StatusArgs,
+    status::StatusArgs, xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -223,6 +223,10 @@ pub struct RunArgs {
     /// Whose code counts.
     #[command(flatten)]
     pub main: MainArgs,
+
+    /// What the Job hands on.
+    #[command(flatten)]
+    pub xcom: XComArgs,
 
     /// What kjo says.
     #[command(flatten)]

@@ -23,7 +23,7 @@ use crate::{
         notice::Notice,
     },
     driver::{self, Shell},
-    plane::Output,
+    plane::{Ears, Output},
     report::{Reporter, result::ResultFile},
     signals,
     spec::Refusal,
@@ -149,6 +149,7 @@ async fn attempt(
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, args.logs.log_spool);
     let shell = Shell {
+        ears: Ears::default(),
         cluster: cluster.clone(),
         order: None,
         run_id: run_id.as_ref(),

@@ -87,12 +87,12 @@ async fn attempt(
     target.tell(reporter);
     let removing = Removing {
         target: &target,
-        ask: Ask::new(args.connect_timeout, started)?,
-        wait: args.wait_deleted,
+        within: args.connect_timeout,
         reporter,
     };
     let what = which.what();
-    let found = match removing.ask.until_answered(&what, || which.find(&target.cluster)).await {
+    let ask = Ask::new(args.connect_timeout, started)?;
+    let found = match ask.until_answered(&what, || which.find(&target.cluster)).await {
         Ok(Ok(found)) => found,
         Ok(Err(failure)) => return Ok(Some(seek::unreadable(&what, &target.namespace, &failure))),
         Err(verdict) => return Ok(Some(verdict)),
@@ -100,27 +100,34 @@ async fn attempt(
     if found.is_empty() {
         reporter.say(&Notice::NothingToDelete(which.absent(&target.namespace).message));
     }
-    let mut left = None;
-    // One that cannot be deleted does not keep the others.
+    let (mut going, mut left) = (Vec::new(), Vec::new());
+    // All are asked to go before any is waited for, and one that cannot be deleted does not keep the others.
     for job in found {
-        if let Err(verdict) = removing.remove(&job).await
-            && let Some(before) = left.replace(verdict)
-        {
-            reporter.say(&Notice::Verdict(before));
+        match removing.remove(&job).await {
+            Ok(ending) => going.push((job, ending)),
+            Err(verdict) => left.push(verdict),
         }
     }
-    Ok(left)
+    for (job, ending) in going.iter().filter(|_| args.wait_deleted) {
+        left.extend(removing.gone(job, ending).await.err());
+    }
+    let last = left.pop();
+    for verdict in left {
+        reporter.say(&Notice::Verdict(verdict));
+    }
+    Ok(last)
 }
 
 struct Removing<'a> {
     target: &'a Target,
-    ask: Ask,
-    wait: bool,
+    /// For each Job.
+    within: Duration,
     reporter: &'a Reporter,
 }
 
 impl Removing<'_> {
-    async fn remove(&self, job: &JobView) -> Result<(), Verdict> {
+    /// Deletes it, and tells which pods are still ending.
+    async fn remove(&self, job: &JobView) -> Result<Vec<PodView>, Verdict> {
         let Target { cluster, namespace, .. } = self.target;
         let what = format!("job/{}", job.name);
         let propagation = if job.terminal().is_some() {
@@ -129,8 +136,8 @@ impl Removing<'_> {
             Propagation::Foreground
         };
         let request = || cluster.delete_job(&job.name, &job.uid, propagation);
-        let deletion = self
-            .ask
+        let deletion = Ask::new(self.within, Instant::now())
+            .map_err(|refusal| Verdict::new(Outcome::Refused, "Setup", refusal.message))?
             .until_answered(&what, request)
             .await
             .map_err(|verdict| may_still_be_there(verdict, &what))?
@@ -143,17 +150,18 @@ impl Removing<'_> {
                 .with_hint(failure.hint(namespace))
             })?;
         let ending = match deletion {
-            Deletion::NotOurs => Vec::new(),
+            Deletion::NotOurs => {
+                let what = format!("{what} was deleted by somebody else, and another has its name");
+                self.reporter.say(&Notice::NothingToDelete(what));
+                return Ok(Vec::new());
+            }
             Deletion::Gone | Deletion::Accepted => self.ending(job).await,
         };
         self.reporter.say(&Notice::Deleted {
             job: job.name.clone(),
             ending: ending.iter().map(|pod| format!("pod/{}", pod.name)).collect(),
         });
-        if self.wait {
-            self.gone(job, &ending).await?;
-        }
-        Ok(())
+        Ok(ending)
     }
 
     /// Pods of the Job that have not ended, as far as they may be seen.

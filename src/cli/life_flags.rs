@@ -41,7 +41,7 @@ pub struct LifeArgs {
     pub replace: bool,
 
     /// Create the Job, print its name on stdout and leave; 'kjo attach' follows it
-    #[arg(long, help_heading = "At the end", conflicts_with_all = ["sandbox", "main_decides", "timeout"])]
+    #[arg(long, help_heading = "At the end", conflicts_with_all = ["sandbox", "main_decides", "timeout", "delete", "remove", "wait_deleted", "die_with_parent", "since_attach"])]
     pub detach: bool,
 
     /// When to delete the Job at its end
@@ -213,7 +213,7 @@ impl LifeArgs {
 }
 
 fn is_set(value: &str) -> bool {
-    !matches!(value, "" | "0" | "false")
+    !(value.is_empty() || value == "0" || value.eq_ignore_ascii_case("false"))
 }
 
 /// `--ttl`.

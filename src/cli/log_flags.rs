@@ -84,6 +84,7 @@ impl LogArgs {
                 only: self.container.clone(),
                 all: self.all_containers,
                 no_init: self.no_init_logs,
+                heard: None,
             },
             declared,
             prefix: match self.prefix {

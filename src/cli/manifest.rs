@@ -66,6 +66,9 @@ fn laid(mut bundle: Bundle, main: &Main, settings: &RunSettings, env: Env<'_>) -
         settings.name.as_deref(),
         env,
     )?;
+    settings
+        .xcom
+        .lay(&mut bundle.job, settings.main.main_container.as_deref())?;
     if settings.overlay.checks() {
         check::laid(&bundle)?;
     }

@@ -22,6 +22,7 @@ pub mod serve;
 pub mod settings;
 pub mod status;
 mod target;
+mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
 

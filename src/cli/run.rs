@@ -3,13 +3,15 @@
 
 use std::{fs, path::PathBuf};
 
-use tokio::time::Instant;
+use tokio::{sync::mpsc::UnboundedReceiver, time::Instant};
 
 use super::{
     args::RunArgs,
+    ask::Ask,
     companions, manifest,
     sandbox::{self, Sandbox},
     settings::{Env, RunSettings},
+    xcom_flags,
 };
 use crate::{
     cluster::{self, Cluster},
@@ -19,6 +21,7 @@ use crate::{
         machine::{Identity, Plan, Task},
         notice::Notice,
         outcome::{Outcome, Signal, Verdict},
+        xcom::handed::Wanted,
     },
     driver::{self, Shell},
     plane::Output,
@@ -27,14 +30,15 @@ use crate::{
         result::{Clock, ResultFile},
     },
     signals,
-    spec::{Refusal, identity::RunId, order::Order, prepare::Prepared},
+    spec::{Refusal, bundle::Bundle, identity::RunId, order::Order, prepare::Prepared},
 };
 
 /// Runs, and returns the exit code.
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
     let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
-        attempt(args, env, started, &reporter, result).await
+        // Its arguments alone are larger than a stack frame should be.
+        Box::pin(attempt(args, env, started, &reporter, result)).await
     })
     .await;
     reporter.flush().await;
@@ -87,6 +91,34 @@ fn refused(refusal: &Refusal, reporter: &Reporter, result: &ResultFile) -> u8 {
     exit::code(&verdict)
 }
 
+/// Why a run ends before it has begun.
+enum Stop {
+    Refused(Refusal),
+    Verdict(Box<Verdict>),
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Verdict> for Stop {
+    fn from(verdict: Verdict) -> Self {
+        Self::Verdict(Box::new(verdict))
+    }
+}
+
+/// Everything that a run needs.
+struct Ready {
+    cluster: Cluster,
+    sandbox: Sandbox,
+    order: Order,
+    plan: Plan,
+    /// What is handed on.
+    wanted: Wanted,
+}
+
 async fn attempt(
     args: RunArgs,
     env: Env<'_>,
@@ -98,7 +130,30 @@ async fn attempt(
     let status = fs::read_to_string("/proc/self/status").ok();
     let parent = std::os::unix::process::parent_id();
     let settings = RunSettings::new(args, env)?;
+    // Stdin is waited for without handlers, so that a signal ends that too.
     let early = manifest::bundle(&settings, env)?;
+    let watched = settings.on_orphaned.map(|_| parent);
+    let mut signals = signals::listen(status.as_deref(), watched).map_err(|e| no_signals(&e))?;
+    let ready = tokio::select! {
+        ready = get_ready(&settings, early, env, started, reporter, result) => ready,
+        Some(signal) = signals.recv() => Err(stopped(signal).into()),
+    };
+    match ready {
+        Ok(ready) => drive(&settings, ready, &mut signals, started, reporter, result).await,
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Verdict(verdict)) => Ok(nothing_made(*verdict, reporter, result)),
+    }
+}
+
+/// Finds the cluster, and all that has to be known of it before anything is created.
+async fn get_ready(
+    settings: &RunSettings,
+    early: Option<Bundle>,
+    env: Env<'_>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &mut ResultFile,
+) -> Result<Ready, Stop> {
     let (connection, sandbox) = if settings.sandbox {
         let seed = u64::from_le_bytes(random()?);
         sandbox::start(reporter, settings.isolation, env("PATH"), seed, random()?).await?
@@ -107,29 +162,24 @@ async fn attempt(
     };
     let mut bundle = match early {
         Some(bundle) => bundle,
-        None => match manifest::of_cluster(&settings, &connection, env, started).await? {
-            Ok(bundle) => bundle,
-            Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
-        },
+        None => manifest::of_cluster(settings, &connection, env, started).await??,
     };
     let run_id = match &settings.run_id {
         Some(id) => id.clone(),
         None => RunId::random(random()?),
     };
-    let prepared = manifest::prepared(&settings, &bundle, &run_id, &connection.namespace)?;
+    let prepared = manifest::prepared(settings, &bundle, &run_id, &connection.namespace)?;
     sandbox.namespace(&prepared.namespace);
     let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
     if !settings.sandbox {
         cluster = cluster.renewed_from(settings.cluster.clone());
     }
-    let watched = settings.on_orphaned.map(|_| parent);
-    let mut signals = signals::listen(status.as_deref(), watched).map_err(|e| no_signals(&e))?;
     result.about(&prepared.namespace, Some(run_id.as_str()));
     reporter.say(&Notice::Target {
         server: connection.server.clone(),
         namespace: prepared.namespace.clone(),
     });
-    let plan = plan(&settings, &prepared, &run_id)?;
+    let (plan, wanted) = plan(settings, &prepared, &run_id)?;
     let told = bundle.told.clone();
     bundle.job = prepared.job;
     let own = settings.life.own.clone();
@@ -137,27 +187,46 @@ async fn attempt(
     for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
         reporter.say(&Notice::Adjusted(what.clone()));
     }
-
-    let mut plan = Plan {
-        companions: order.titles(),
-        ..plan
-    };
-    let found = tokio::select! {
-        found = companions::places(&cluster, &order, settings.connect_timeout, started) => found?,
-        Some(signal) = signals.recv() => Err(stopped(signal)),
-    };
-    match found {
-        Ok(places) => order.made_at(places),
-        Err(verdict) => return Ok(nothing_made(verdict, reporter, result)),
-    }
+    order.made_at(companions::places(&cluster, &order, settings.connect_timeout, started).await??);
     if let Some(pod) = &settings.life.owned_by_pod {
-        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace).await?;
+        let ask = Ask::new(settings.connect_timeout, started)?;
+        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace, ask).await?;
         order.owned_by(&name, &uid);
     }
+    Ok(Ready {
+        cluster,
+        sandbox,
+        plan: Plan {
+            companions: order.titles(),
+            ..plan
+        },
+        order,
+        wanted,
+    })
+}
+
+async fn drive(
+    settings: &RunSettings,
+    ready: Ready,
+    signals: &mut UnboundedReceiver<Signal>,
+    started: Instant,
+    reporter: &Reporter,
+    result: &mut ResultFile,
+) -> Result<u8, Refusal> {
+    let Ready {
+        cluster,
+        sandbox,
+        order,
+        mut plan,
+        wanted,
+    } = ready;
     let (output, pieces) = Output::new();
     reporter.stdout(pieces, settings.logs.log_spool);
     let ended = loop {
+        let ears = xcom_flags::ears(&wanted);
+        result.hears(ears.clone());
         let shell = Shell {
+            ears,
             cluster: cluster.clone(),
             order: Some(&order),
             run_id: Some(order.run_id()),
@@ -166,7 +235,7 @@ async fn attempt(
             reporter,
             result,
         };
-        let ended = driver::drive(plan.clone(), shell, &mut signals, started).await;
+        let ended = driver::drive(plan.clone(), shell, signals, started).await;
         match ended.next {
             // What failed unseen is told and marked; the run goes on with the next one.
             Some(generation) => {
@@ -181,26 +250,31 @@ async fn attempt(
     if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
-    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job) {
-        report::product(format!("{}\n", job.name).as_bytes()).map_err(|e| {
-            Refusal::new(
-                format!("stdout cannot be written: {e}"),
-                format!("job/{} runs all the same; follow it with 'kjo attach {0}'", job.name),
-            )
-        })?;
+    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job)
+        && let Err(e) = report::product(format!("{}\n", job.name).as_bytes())
+    {
+        // The Job is made all the same, and other lines have told its name.
+        reporter.say(&Notice::StdoutFailed(e.to_string()));
     }
     Ok(exit::code(&ended.verdict))
 }
 
-fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<Plan, Refusal> {
-    let declared = Declared::of(&prepared.job);
+/// What is done, and what of it is handed on.
+fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<(Plan, Wanted), Refusal> {
+    let main = settings.main.main_container.as_deref();
+    let wanted = settings.xcom.wanted(&prepared.job, main);
+    let sidecar = xcom_flags::sidecar(&wanted);
+    let mut declared = Declared::of(&prepared.job);
+    declared.retain(|container| Some(&container.name) != sidecar.as_ref());
     let (adopt, adopt_failed) = settings.life.adopt();
     let start = if settings.life.since_attach {
         Start::Now
     } else {
         Start::Beginning
     };
-    Ok(Plan {
+    let mut logs = settings.logs.plan(Some(declared), start);
+    logs.choice.heard = sidecar;
+    let plan = Plan {
         job: prepared.name.clone(),
         namespace: prepared.namespace.clone(),
         identity: Identity {
@@ -215,7 +289,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         },
         companions: Vec::new(),
         task: if settings.life.detach { Task::Detach } else { Task::Run },
-        logs: settings.logs.plan(Some(declared), start),
+        logs,
         fail_on_log_gap: settings.logs.fail_on_log_gap,
         delete: settings.delete,
         deleted: settings.life.deleted(),
@@ -230,11 +304,18 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<P
         main_decides: settings.main.main_decides,
         outage_budget: settings.outage_budget,
         seed: u64::from_le_bytes(random()?),
-    })
+    };
+    Ok((plan, wanted))
 }
 
 /// Name and UID of the pod that kjo runs in, which is to own the Job.
-async fn own_pod(cluster: &Cluster, given: &str, env: Env<'_>, namespace: &str) -> Result<(String, String), Refusal> {
+async fn own_pod(
+    cluster: &Cluster,
+    given: &str,
+    env: Env<'_>,
+    namespace: &str,
+    ask: Ask,
+) -> Result<(String, String), Stop> {
     let name = Some(given.to_owned())
         .filter(|name| !name.is_empty())
         .or_else(|| env("HOSTNAME").filter(|_| env("KUBERNETES_SERVICE_HOST").is_some()))
@@ -245,16 +326,21 @@ async fn own_pod(cluster: &Cluster, given: &str, env: Env<'_>, namespace: &str) 
             )
         })?;
     let hint = format!("an owner has to be in the Job's namespace, {namespace}, and kjo needs get on pods there");
-    match cluster.read_pod(&name).await {
+    let what = format!("pod/{name} of --owned-by-pod");
+    let answer = ask.until_answered(&what, || cluster.read_pod(&name)).await;
+    // Nothing was made.
+    let answer = answer.map_err(|mut verdict| {
+        verdict.outcome = Outcome::StartFailed;
+        verdict
+    })?;
+    match answer {
         Ok(Some(pod)) => Ok((name, pod.uid)),
         Ok(None) => Err(Refusal::new(
             format!("--owned-by-pod: there is no pod/{name} in namespace {namespace}"),
             hint,
-        )),
-        Err(failure) => Err(Refusal::new(
-            format!("--owned-by-pod: pod/{name} could not be read: {failure}"),
-            hint,
-        )),
+        )
+        .into()),
+        Err(failure) => Err(Refusal::new(format!("{what} could not be read: {failure}"), hint).into()),
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     life_flags::LifeArgs,
     log_flags::LogArgs,
     overlay_flags::{Main, OverlayArgs},
+    xcom_flags::XComArgs,
 };
 use crate::{
     cluster::Where,
@@ -59,6 +60,8 @@ pub struct RunSettings {
     pub fail_fast: bool,
     /// Whose code counts.
     pub main: MainArgs,
+    /// What it hands on.
+    pub xcom: XComArgs,
     /// Time without API server.
     pub outage_budget: Duration,
     /// A cluster of kjo's own instead of one that is there.
@@ -89,6 +92,12 @@ impl RunSettings {
     /// An argument that means nothing.
     pub fn new(args: RunArgs, env: Env<'_>) -> Result<Self, Refusal> {
         connection_flags::sandbox_alone(&args.cluster, env)?;
+        if !args.cluster.sandbox && args.isolation.isolation != super::sandbox::How::Auto {
+            return Err(Refusal::new(
+                "--isolation is about the sandbox, and this run is for a cluster",
+                "add --sandbox, or leave --isolation out",
+            ));
+        }
         let given_env = args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?;
         let image = given("--image", args.image)?;
         let main = Main {
@@ -137,6 +146,7 @@ impl RunSettings {
             startup_timeout: args.startup_timeout,
             fail_fast: !args.no_fail_fast,
             main: args.main,
+            xcom: args.xcom,
             outage_budget: args.outage_budget,
             sandbox: args.cluster.sandbox,
             isolation: args.isolation.isolation,

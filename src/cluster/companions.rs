@@ -9,7 +9,10 @@ use super::{
     jobs::{decoded, job_view},
     uri::{encoded, with_query},
 };
-use crate::core::{failure::Failure, job::JobView, machine::Made};
+use crate::{
+    core::{failure::Failure, job::JobView, machine::Made},
+    spec::companions::Companion,
+};
 
 /// Where a kind is served.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,16 +63,17 @@ impl Cluster {
         })
     }
 
-    /// Creates an object at this path. One that exists is looked at where it has to belong to a Job.
+    /// Creates what comes along with this Job. One that exists is looked at where it has to belong to it.
     pub async fn create_companion(
         &self,
         path: &str,
-        name: &str,
-        object: &Value,
-        owner_uid: Option<&str>,
+        companion: &Companion,
+        job: &str,
+        uid: &str,
     ) -> Result<Made, Failure> {
         let uri = with_query(path, &[("fieldManager", "kjo"), ("fieldValidation", "Strict")]);
-        let Err(exists) = self.unary(Method::POST, &uri, object.to_string().into_bytes()).await else {
+        let body = companion.object.to_string().into_bytes();
+        let Err(exists) = self.unary(Method::POST, &uri, body).await else {
             return Ok(Made::Created);
         };
         if !exists
@@ -78,19 +82,16 @@ impl Cluster {
         {
             return Err(exists);
         }
-        let Some(uid) = owner_uid else {
+        if !companion.owned {
             return Ok(Made::Existed);
-        };
-        let answer = self
-            .unary(Method::GET, &format!("{path}/{}", encoded(name)), Vec::new())
-            .await?;
-        let live: Value = decoded(answer.body())?;
-        let owners = live.pointer("/metadata/ownerReferences").and_then(Value::as_array);
-        let ours = owners
-            .into_iter()
-            .flatten()
-            .any(|owner| owner.get("uid") == Some(&json!(uid)));
-        Ok(if ours { Made::Ours } else { Made::Foreign })
+        }
+        let path = format!("{path}/{}", encoded(&companion.name));
+        match self.unary(Method::GET, &path, Vec::new()).await {
+            Ok(answer) => Ok(whose(&decoded(answer.body())?, job, uid)),
+            // It went in between.
+            Err(failure) if failure.is(404) => Ok(Made::Going),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// What the API server would make of this object at this path, and its warnings; nothing is kept.
@@ -131,5 +132,38 @@ impl Cluster {
             Err(failure) if failure.is(404) || failure.is_other_uid() => Ok(None),
             Err(failure) => Err(failure),
         }
+    }
+}
+
+/// Whose an object is that has the name of a companion.
+fn whose(live: &Value, job: &str, uid: &str) -> Made {
+    let owners = live.pointer("/metadata/ownerReferences").and_then(Value::as_array);
+    let mut owners = owners.into_iter().flatten();
+    let is = |owner: &Value, field: &str, value: &str| owner.get(field).and_then(Value::as_str) == Some(value);
+    let deleting = live.pointer("/metadata/deletionTimestamp").is_some();
+    if !deleting && owners.clone().any(|owner| is(owner, "uid", uid)) {
+        return Made::Ours;
+    }
+    // The name is ours now, so that Job is gone, and what it owned is collected soon.
+    if deleting || owners.any(|owner| is(owner, "kind", "Job") && is(owner, "name", job)) {
+        return Made::Going;
+    }
+    Made::Foreign
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_in_the_way_is_ours_goes_or_is_foreign() {
+        let object = |metadata: Value| json!({"metadata": metadata});
+        let of = |name: &str, uid: &str| json!({"ownerReferences": [{"kind": "Job", "name": name, "uid": uid}]});
+        assert_eq!(whose(&object(of("etl", "now")), "etl", "now"), Made::Ours);
+        assert_eq!(whose(&object(of("etl", "before")), "etl", "now"), Made::Going);
+        assert_eq!(whose(&object(of("other", "x")), "etl", "now"), Made::Foreign);
+        assert_eq!(whose(&object(json!({})), "etl", "now"), Made::Foreign);
+        let deleting = json!({"deletionTimestamp": "2026-11-02T00:00:00Z"});
+        assert_eq!(whose(&object(deleting), "etl", "now"), Made::Going);
     }
 }

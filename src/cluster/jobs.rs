@@ -65,11 +65,12 @@ impl Cluster {
         Ok(items.into_iter().flatten().filter(bears).cloned().collect())
     }
 
-    /// The pods that bear this run id's short form, of whatever Job.
-    pub async fn find_pods(&self, label: &str) -> Result<Vec<PodView>, Failure> {
+    /// The pods that bear this run id's short form, of whatever Job, and the version of this list.
+    pub async fn find_pods(&self, label: &str) -> Result<(Vec<PodView>, String), Failure> {
         let uri = with_query(&self.pods(), &[("labelSelector", &format!("{RUN_ID}={label}"))]);
         let list: List<Pod> = decoded(self.unary(Method::GET, &uri, Vec::new()).await?.body())?;
-        Ok(list.items.iter().map(PodView::from).collect())
+        let version = list.metadata.resource_version.unwrap_or_default();
+        Ok((list.items.iter().map(PodView::from).collect(), version))
     }
 
     /// Marks the Job of this name as delivered, if it has this UID.

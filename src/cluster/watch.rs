@@ -31,10 +31,20 @@ impl Cluster {
             .await;
     }
 
-    /// Lists and watches the pods of the Job with this UID, for ever; drop the future to stop.
-    pub async fn watch_pods(&self, job_uid: &str, jitter: Jitter, tell: impl Fn(Seen<PodView>)) {
+    /// Lists and watches the pods of the Job with this UID, for ever; drop the future to stop. With a
+    /// `version` from before the Job was made there is nothing to be listed.
+    pub async fn watch_pods(
+        &self,
+        job_uid: &str,
+        version: Option<String>,
+        jitter: Jitter,
+        tell: impl Fn(Seen<PodView>),
+    ) {
         let selector = ("labelSelector", of_job(job_uid));
-        let resume = Resume::new(None, jitter);
+        if version.is_some() {
+            tell(Seen::All(Vec::new()));
+        }
+        let resume = Resume::new(version, jitter);
         let list = || self.list_pods(job_uid);
         self.keep_watching::<Pod, _, _>(&self.pods(), &selector, resume, list, tell)
             .await;

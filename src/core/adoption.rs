@@ -85,8 +85,11 @@ pub fn decide(found: &[Found], adopt: Adopt, may_mark: Option<bool>) -> Decision
     if adopt == Adopt::Never {
         return start(Vec::new());
     }
+    // What is older than an outcome that was given is history.
+    let given = found.iter().filter(|f| f.job.delivered).map(|f| f.job.generation).max();
     let mut open: Vec<&Found> = found
         .iter()
+        .filter(|f| given.is_none_or(|given| f.job.generation > given))
         .filter(|f| !f.job.delivered && (!f.job.deleting || f.job.terminal().is_some()))
         .collect();
     let mut unmarkable = Vec::new();

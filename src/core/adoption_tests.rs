@@ -69,6 +69,16 @@ fn a_running_job_is_adopted_and_a_delivered_one_is_history() {
 }
 
 #[test]
+fn what_is_older_than_an_outcome_that_was_given_is_history() {
+    let given = JobView {
+        delivered: true,
+        ..over(ConditionKind::Complete, job(2))
+    };
+    let found = [same(over(ConditionKind::Failed, job(1))), same(given)];
+    assert_eq!(starts(&decide(&found, Adopt::Exact, Some(true))), Some(3));
+}
+
+#[test]
 fn a_finished_job_that_nobody_saw_is_adopted_where_marks_mean_anything() {
     let found = [same(over(ConditionKind::Complete, job(1)))];
     assert_eq!(decide(&found, Adopt::Exact, None), Decision::AskMayPatch);

@@ -30,3 +30,4 @@ pub mod size;
 pub mod verdict;
 pub mod version;
 pub mod watch;
+pub mod xcom;

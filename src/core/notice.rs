@@ -157,6 +157,13 @@ pub enum Notice {
         /// What went wrong.
         why: String,
     },
+    /// The run is over before the Job is, which is being deleted.
+    Ending {
+        /// Why, in a sentence.
+        why: String,
+        /// How long its pods may take.
+        grace: Duration,
+    },
     /// A signal arrived; the Job is being deleted.
     Stopping(Signal),
     /// The Job was deleted (or was gone already).
@@ -226,6 +233,11 @@ pub enum AdoptionNotice {
         /// For at most this long.
         left: Duration,
     },
+    /// Their time is over; the run begins all the same.
+    NotWaiting {
+        /// Their names, as far as they could be seen.
+        pods: Vec<String>,
+    },
     /// A finished Job that has the name is deleted first.
     Replacing {
         /// The Job.
@@ -280,6 +292,15 @@ pub enum Milestone {
 /// What is told of the containers' logs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogNotice {
+    /// A marker line cannot be understood.
+    Marker {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// What is wrong with it, without its value.
+        why: String,
+    },
     /// A container's log may not be read.
     Denied {
         /// The pod.

@@ -42,6 +42,8 @@ pub struct AttemptRecord {
     pub signal: Option<i32>,
     /// For example `OOMKilled`; empty while it runs.
     pub reason: String,
+    /// Its termination message; empty while it runs. It may hold what is secret, and is never shown.
+    pub message: String,
     /// `startedAt`.
     pub started_at: Option<Timestamp>,
     /// `finishedAt`.

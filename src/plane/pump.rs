@@ -74,12 +74,12 @@ pub(super) struct Log<T: Fn(LogNews)> {
 }
 
 impl<T: Fn(LogNews)> Log<T> {
-    pub(super) fn new(prefix: Option<Vec<u8>>, timestamps: bool, pen: Pen, counts: Read, tell: T) -> Self {
+    pub(super) fn new(lines: Lines, pen: Pen, counts: Read, tell: T) -> Self {
         Self {
             cursor: Cursor::default(),
             counts,
             tell,
-            lines: Lines::new(prefix, timestamps),
+            lines,
             pen,
             told: None,
         }
@@ -189,6 +189,9 @@ impl<T: Fn(LogNews)> Log<T> {
         for text in self.lines.take_diagnostics() {
             (self.tell)(LogNews::Kubelet(text));
         }
+        for why in self.lines.take_wrong() {
+            (self.tell)(LogNews::Marker(why));
+        }
         if let Some(gap) = self.cursor.take_gap() {
             (self.tell)(LogNews::Gap(gap));
         }
@@ -210,12 +213,19 @@ mod tests {
     use std::future::ready;
 
     use super::*;
-    use crate::{core::log::follow::Life, plane::Output};
+    use crate::{
+        core::log::follow::Life,
+        plane::{Ear, Output},
+    };
+
+    fn nobody_listens() -> Lines {
+        Lines::new(None, false, Ear::deaf())
+    }
 
     /// One stream of a log of which nothing is known, and how many bytes of it were taken.
     async fn pumped(body: &str, ours: bool) -> (End, u64) {
         let (output, _pieces) = Output::new();
-        let mut log = Log::new(None, false, output.pen(), Read::default(), |_| ());
+        let mut log = Log::new(nobody_listens(), output.pen(), Read::default(), |_| ());
         let (_tell, mut state) = watch::channel(LogState {
             life: Life::Ended,
             previous: false,

@@ -8,6 +8,8 @@ use tokio::{
 };
 
 use super::{
+    ear::Ear,
+    lines::Lines,
     output::Pen,
     pump::{Log, Read},
     waiting::{pause, silence},
@@ -52,6 +54,8 @@ pub struct Reader<T: Fn(LogNews)> {
     pub prefix: Option<Vec<u8>>,
     /// Every line bears its stamp.
     pub timestamps: bool,
+    /// What is listened for in it.
+    pub ear: Ear,
     /// Shared by all readers.
     pub lanes: Lanes,
     /// How much was read, for whoever ends the reader before its end.
@@ -71,7 +75,8 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         lanes,
         ..
     } = reader;
-    let mut log = Log::new(reader.prefix, reader.timestamps, reader.pen, reader.counts, reader.tell);
+    let lines = Lines::new(reader.prefix, reader.timestamps, reader.ear);
+    let mut log = Log::new(lines, reader.pen, reader.counts, reader.tell);
     let mut jitter = reader.jitter;
     let mut follow = Follow::new(jitter.fork(), source.restarts);
     let mut start = source.start;

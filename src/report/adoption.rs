@@ -25,10 +25,23 @@ pub(super) fn of(notice: &AdoptionNotice) -> String {
             duration::show(*left),
             pods.iter().map(|p| format!("pod/{p}")).collect::<Vec<_>>().join(", ")
         ),
+        AdoptionNotice::NotWaiting { pods } if pods.is_empty() => {
+            "whether pods of an earlier Job of this run id are still ending could not be seen in time; going on"
+                .to_owned()
+        }
+        AdoptionNotice::NotWaiting { pods } => format!(
+            "pods of an earlier Job of this run id have not ended within their grace period and 30s; going on beside \
+             them: {}",
+            pods.iter().map(|p| format!("pod/{p}")).collect::<Vec<_>>().join(", ")
+        ),
         AdoptionNotice::Replacing { job } => format!("deleting the finished job/{job} to use its name"),
+        AdoptionNotice::NotMarked { job, why } if why.contains("(HTTP 403)") => format!(
+            "job/{job} could not be marked as delivered: {why}; without patch on jobs the next run with this run id \
+             looks for running Jobs only\nhint: allow patch on jobs, as manifests/rbac.yaml does"
+        ),
         AdoptionNotice::NotMarked { job, why } => format!(
-            "job/{job} could not be marked as delivered: {why}; another run with this run id may report it again\n\
-             hint: allow patch on jobs, as manifests/rbac.yaml does, or use another run id"
+            "job/{job} could not be marked as delivered: {why}; another run with this run id would report it again\n\
+             hint: delete it with 'kjo delete {job}', or use another run id"
         ),
         AdoptionNotice::EarlierEnded(verdict) => format!(
             "an earlier Job of this run id had ended, and nobody had been told: {} (exit code {}); starting the next",

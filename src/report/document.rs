@@ -13,6 +13,7 @@ use crate::core::{
     outcome::{Outcome, Verdict},
     pod::ContainerKind,
     record::{self, AttemptRecord, ContainerRecord, PodRecord, Traffic},
+    xcom::handed::Handed,
 };
 
 /// Everything that the document is made from.
@@ -36,6 +37,8 @@ pub struct Facts<'a> {
     pub warnings: &'a [EventView],
     /// What became of the Job; `None` where nothing was to be done.
     pub cleanup: Option<&'a Cleanup>,
+    /// What it handed on, where that was asked for.
+    pub handed: Option<&'a Handed>,
     /// What was asked of the API server, once that is over.
     pub traffic: Option<Traffic>,
     /// By kjo's own clock.
@@ -70,9 +73,8 @@ pub fn of(facts: &Facts<'_>) -> Value {
         "conditions": facts.job.iter().flat_map(|job| &job.conditions).map(condition).collect::<Vec<_>>(),
         "pods_unseen": facts.pods_unseen,
         "warnings": facts.warnings.iter().map(warning).collect::<Vec<_>>(),
-        // Nothing is handed on by marker lines, files or sidecars yet.
-        "xcom": null,
-        "markers": null,
+        "xcom": facts.handed.map(|handed| &handed.xcom),
+        "markers": facts.handed.map(|handed| &handed.markers),
         "cleanup": facts.cleanup.map(cleanup),
         "api": facts.traffic.map(|traffic| api(traffic, facts.pods)),
         "times": times(facts),

@@ -64,6 +64,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("look_denied", &["why"], "earlier Jobs of the run id may not be looked for"),
     ("unmarkable", &["jobs", "run_id"], "finished Jobs of the run id are passed over: without `patch` nobody could mark them"),
     ("still_ending", &["pods", "left_seconds"], "pods of an earlier Job of the run id are waited for"),
+    ("not_waiting", &["pods"], "these pods have not ended within their grace period and 30 s; the run begins beside them"),
     ("replacing", &["job"], "a finished Job is deleted to use its name (`--replace`)"),
     ("not_marked", &["job", "why"], "the Job could not be marked as delivered: another run with the run id may report it again"),
     ("earlier_finished", &["outcome", "exit_code", "container_exit_code", "reason"], "how an earlier Job of the run id ended, which nobody had been told; a new one is started (`--adopt-failed rerun`)"),
@@ -87,6 +88,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("log_gap", &["pod", "container", "from", "to"], "lines of a log are lost"),
     ("log_unproven", &["pod", "container"], "the last lines of a log may be missing"),
     ("log_late_start", &["pod", "container"], "the first lines of a log may be missing"),
+    ("marker_malformed", &["pod", "container", "why"], "a marker line (`--markers`) cannot be understood"),
     ("log_kubelet", &["pod", "container", "what"], "the kubelet spoke in a log's stead"),
     ("attempts_unseen", &["pod", "container", "count"], "attempts of a container came and went, and their logs with them"),
     ("log_unreadable", &["pod", "container", "why"], "a log cannot be read for now; told once, for the first of all logs"),
@@ -96,6 +98,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("log_ledger", &["logs", "lines", "bytes", "gaps"], "what was read of all logs"),
     ("stdout_failed", &["why"], "stdout cannot be written; the rest of the logs was thrown away"),
     ("result_file_failed", &["path", "why"], "the result file cannot be written"),
+    ("ending", &["why", "grace_seconds"], "the run is over before the Job is, which is being deleted"),
     ("stopping", &["signal"], "a signal came; the Job is being deleted"),
     ("leaving", &["signal", "job"], "a signal came; the Job is left as it is"),
     ("deleted", &["job", "ending"], "the Job is deleted; these pods are still ending"),
@@ -164,9 +167,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Created { job } => facts(Info, "created", json!({"job": job})),
         Notice::Attached { job } => facts(Info, "attached", json!({"job": job})),
         Notice::Adoption(notice) => of_adoption(notice),
-        Notice::Companion { object, existed } => {
-            facts(Info, "companion", json!({"object": object, "existed": existed}))
-        }
+        Notice::Companion { object, existed } => companion(object, *existed),
         Notice::JobFirst => facts(Info, "job_first", json!({})),
         Notice::Stalled {
             diagnosis,
@@ -208,6 +209,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Log(notice) => of_logs(notice),
         Notice::StdoutFailed(why) => facts(Error, "stdout_failed", json!({"why": why})),
         Notice::ResultFileFailed { path, why } => facts(Error, "result_file_failed", json!({"path": path, "why": why})),
+        Notice::Ending { why, grace } => ending(why, grace.as_secs()),
         Notice::Stopping(signal) => facts(Info, "stopping", json!({"signal": signal.name()})),
         Notice::Leaving { signal, job } => facts(Info, "leaving", json!({"signal": signal.name(), "job": job})),
         Notice::Deleted { job, ending } => facts(Info, "deleted", json!({"job": job, "ending": ending})),
@@ -336,6 +338,11 @@ fn of_logs(notice: &LogNotice) -> Facts {
         LogNotice::LateStart { pod, container } => {
             facts(Warning, "log_late_start", json!({"pod": pod, "container": container}))
         }
+        LogNotice::Marker { pod, container, why } => facts(
+            Warning,
+            "marker_malformed",
+            json!({"pod": pod, "container": container, "why": why}),
+        ),
         LogNotice::Kubelet { pod, container, text } => facts(
             Warning,
             "log_kubelet",
@@ -364,6 +371,18 @@ fn of_logs(notice: &LogNotice) -> Facts {
     }
 }
 
+fn companion(object: &str, existed: bool) -> Facts {
+    facts(Level::Info, "companion", json!({"object": object, "existed": existed}))
+}
+
+fn ending(why: &str, grace_seconds: u64) -> Facts {
+    facts(
+        Level::Warning,
+        "ending",
+        json!({"why": why, "grace_seconds": grace_seconds}),
+    )
+}
+
 fn of_adoption(notice: &AdoptionNotice) -> Facts {
     use Level::{Error, Info, Warning};
     match notice {
@@ -390,6 +409,7 @@ fn of_adoption(notice: &AdoptionNotice) -> Facts {
             "still_ending",
             json!({"pods": pods, "left_seconds": left.as_secs()}),
         ),
+        AdoptionNotice::NotWaiting { pods } => facts(Warning, "not_waiting", json!({"pods": pods})),
         AdoptionNotice::Replacing { job } => facts(Info, "replacing", json!({"job": job})),
         AdoptionNotice::NotMarked { job, why } => facts(Error, "not_marked", json!({"job": job, "why": why})),
         AdoptionNotice::EarlierEnded(verdict) => Facts {

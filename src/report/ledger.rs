@@ -92,11 +92,8 @@ mod tests {
     fn pod(name: &str, logs: &[LogRecord]) -> PodRecord {
         let attempt = |log: &LogRecord| AttemptRecord {
             exit_code: Some(0),
-            signal: None,
-            reason: String::new(),
-            started_at: None,
-            finished_at: None,
             log: Some(*log),
+            ..AttemptRecord::default()
         };
         PodRecord {
             name: name.into(),

@@ -15,7 +15,10 @@ use super::{
     document::{self, Facts, Times},
     place::Place,
 };
-use crate::core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic};
+use crate::{
+    core::{job::JobView, machine::Ended, outcome::Verdict, record::Traffic},
+    plane::Ears,
+};
 
 /// Where the result goes, if anywhere, and what does not change during the run.
 #[derive(Debug)]
@@ -25,6 +28,7 @@ pub struct ResultFile {
     run_id: Option<String>,
     clock: Clock,
     created: OnceLock<Timestamp>,
+    ears: Ears,
     /// What was wrong when it was last written.
     wrong: Mutex<Option<String>>,
 }
@@ -72,6 +76,7 @@ impl ResultFile {
             run_id: None,
             clock,
             created: OnceLock::new(),
+            ears: Ears::default(),
             wrong: Mutex::default(),
         })
     }
@@ -86,6 +91,11 @@ impl ResultFile {
     pub fn about(&mut self, namespace: &str, run_id: Option<&str>) {
         namespace.clone_into(&mut self.namespace);
         self.run_id = run_id.map(str::to_owned);
+    }
+
+    /// What was listened for in the logs is part of the result.
+    pub fn hears(&mut self, ears: Ears) {
+        self.ears = ears;
     }
 
     /// The Job exists; its outcome is open.
@@ -128,7 +138,9 @@ impl ResultFile {
     /// The document of a run that is over.
     #[must_use]
     pub fn of_ended(&self, ended: &Ended, traffic: Traffic) -> Value {
+        let handed = self.ears.handed(&ended.pods);
         let mut facts = Facts {
+            handed: Some(&handed),
             verdict: Some(&ended.verdict),
             job: ended.job.as_ref(),
             adopted: ended.job.is_some().then_some(ended.adopted),

@@ -54,6 +54,7 @@ fn pods() -> Vec<PodRecord> {
         reason: "Error".into(),
         started_at: at(3),
         finished_at: None,
+        message: "not shown".into(),
         log: Some(LogRecord {
             lines: 2,
             bytes: 17,

@@ -102,6 +102,12 @@ pub(super) fn of(notice: &Notice) -> String {
             format!("stdout cannot be written: {why}; the rest of the logs was thrown away")
         }
         Notice::ResultFileFailed { path, why } => format!("the result file {path} cannot be written: {why}"),
+        Notice::Ending { why, grace } => {
+            format!(
+                "{why}; deleting the Job, whose pods have up to {} to end",
+                duration::show(*grace)
+            )
+        }
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
@@ -219,6 +225,9 @@ fn of_logs(notice: &LogNotice) -> String {
             "the log of pod/{pod} container {container} went away before its end could be read: \
              its last lines may be missing"
         ),
+        LogNotice::Marker { pod, container, why } => {
+            format!("in the log of pod/{pod} container {container} {why}; it hands nothing on")
+        }
         LogNotice::Kubelet { pod, container, text } => {
             format!("the kubelet says of the log of pod/{pod} container {container}: {text}")
         }

@@ -93,10 +93,20 @@ pub(crate) fn notices() -> Vec<Notice> {
             existed: true,
         },
         Notice::JobFirst,
+        Notice::Adoption(AdoptionNotice::NotWaiting { pods: Vec::new() }),
+        Notice::Adoption(AdoptionNotice::NotWaiting { pods: vec![pod()] }),
+        Notice::Ending {
+            why: "job/etl-x was not done within --timeout 3s".into(),
+            grace: Duration::from_secs(30),
+        },
         Notice::Adoption(AdoptionNotice::Replacing { job: job() }),
         Notice::Adoption(AdoptionNotice::NotMarked {
             job: job(),
             why: "jobs.batch \"etl-x\" is forbidden (HTTP 403)".into(),
+        }),
+        Notice::Adoption(AdoptionNotice::NotMarked {
+            job: job(),
+            why: "the server did not answer in time".into(),
         }),
         Notice::Adoption(AdoptionNotice::EarlierEnded(
             Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(3)),
@@ -138,6 +148,11 @@ pub(crate) fn notices() -> Vec<Notice> {
         Notice::Log(LogNotice::Unproven {
             pod: pod(),
             container: container(),
+        }),
+        Notice::Log(LogNotice::Marker {
+            pod: pod(),
+            container: container(),
+            why: "the value of a marker line \"xcom\" is JSON, but no object".into(),
         }),
         Notice::Log(LogNotice::Kubelet {
             pod: pod(),

@@ -10,6 +10,10 @@ use crate::core::adoption::Difference;
 /// the way, and would do the same again. A Job's pod template cannot be changed later.
 pub const SENT: &str = "kjo.dev/sent";
 
+/// The annotation that holds a digest of the ConfigMaps that were sent along. Not of Secrets: who may read Jobs
+/// could try out what is in them.
+pub const SENT_ALONG: &str = "kjo.dev/sent-along";
+
 /// What is compared of a container, and whether `--adopt loose` lets it differ.
 const FIELDS: [(&str, bool); 5] = [
     ("image", false),
@@ -39,21 +43,42 @@ pub fn digest(job: &Value) -> String {
     hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
 }
 
+/// A digest of what is in the ConfigMaps that come along with a Job.
+#[must_use]
+pub fn along<'a>(maps: impl IntoIterator<Item = &'a Value>) -> String {
+    let mut hasher = Sha256::new();
+    for map in maps {
+        // Names and labels are the run's own.
+        for field in ["data", "binaryData"] {
+            hasher.update(map.get(field).unwrap_or(&Value::Null).to_string().as_bytes());
+            hasher.update([0]);
+        }
+    }
+    hasher.finalize().iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
 /// The first way in which the Job that lives is not the one that would be sent; what `--adopt loose` does not
 /// let pass comes first.
 #[must_use]
 pub fn difference(sent: &Value, live: &Value) -> Option<Difference> {
-    let known = |job: &Value| {
+    let known = |job: &Value, annotation: &str| {
         let annotations = job.pointer("/metadata/annotations");
         annotations
-            .and_then(|a| a.get(SENT))
+            .and_then(|a| a.get(annotation))
             .and_then(Value::as_str)
             .map(str::to_owned)
     };
-    if known(live).is_some_and(|was| was == digest(sent)) {
-        return None;
+    let mut all = if known(live, SENT).is_some_and(|was| was == digest(sent)) {
+        Vec::new()
+    } else {
+        differences(sent, live)
+    };
+    if known(live, SENT_ALONG).is_some_and(|was| Some(was) != known(sent, SENT_ALONG)) {
+        all.push(Difference {
+            field: "a ConfigMap of the manifest".to_owned(),
+            loose: true,
+        });
     }
-    let mut all = differences(sent, live);
     let strict = all.iter().position(|d| !d.loose).unwrap_or(0);
     (!all.is_empty()).then(|| all.swap_remove(strict))
 }
@@ -202,5 +227,21 @@ mod tests {
         live["metadata"] = sent("busybox")["metadata"].clone();
         assert_eq!(difference(&sent("busybox"), &live), None);
         assert!(difference(&sent("ubuntu"), &live).is_some());
+    }
+
+    #[test]
+    fn other_data_beside_the_job_makes_it_another() {
+        let with = |text: &str| {
+            let mut job = job(&json!({"name": "main", "image": "i"}));
+            let map = json!({"kind": "ConfigMap", "data": {"a": text}});
+            job["metadata"] = json!({"annotations": {SENT: digest(&job), SENT_ALONG: along([&map])}});
+            job
+        };
+        assert_eq!(difference(&with("x"), &with("x")), None);
+        let found = difference(&with("x"), &with("y")).unwrap();
+        assert_eq!(
+            (found.field.as_str(), found.loose),
+            ("a ConfigMap of the manifest", true)
+        );
     }
 }

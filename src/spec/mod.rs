@@ -18,6 +18,7 @@ pub mod read;
 mod references;
 pub mod scope;
 pub mod write;
+pub mod xcom;
 
 /// What kjo refuses before anything is sent: it would fail the same way again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -120,6 +120,12 @@ impl Order {
         job["metadata"]["annotations"][GENERATION] = json!(generation.to_string());
         // Of what is sent: references to companions bear this generation's names.
         job["metadata"]["annotations"][likeness::SENT] = json!(likeness::digest(&job));
+        // As the file has them: their names change with every generation.
+        let maps = self.bundle.companions.iter().filter(|c| c.kind() == Some("ConfigMap"));
+        let maps: Vec<&Value> = maps.map(|map| &map.value).collect();
+        if !maps.is_empty() {
+            job["metadata"]["annotations"][likeness::SENT_ALONG] = json!(likeness::along(maps));
+        }
         if suspended {
             job["metadata"]["annotations"][UNREADY] = json!("true");
             job["spec"]["suspend"] = json!(true);

@@ -181,6 +181,15 @@ fn a_refusal_leaves_a_result() {
 }
 
 #[test]
+fn a_file_by_termination_has_no_sidecar() {
+    let done = run(&["--image", "b", "--xcom", "termination", "--xcom-image", "alpine"]).run();
+    done.expect(125, "")
+        .expect_said("--xcom-image alpine is for a sidecar, and --xcom termination has none");
+    let done = run(&["--image", "b", "--xcom-image", "alpine"]).run();
+    done.expect(125, "").expect_said("--xcom");
+}
+
+#[test]
 fn help_and_version() {
     let done = Kjo::new(["--version"]).run();
     done.expect(0, format!("kjo {}\n", env!("CARGO_PKG_VERSION")));

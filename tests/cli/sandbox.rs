@@ -101,6 +101,12 @@ fn exit_codes_and_a_clean_environment() {
 }
 
 #[test]
+fn isolation_is_about_the_sandbox() {
+    let said = refused(Kjo::new(["run", "--image", "busybox", "--isolation", "none"]));
+    assert!(said.contains("--isolation is about the sandbox"), "{said}");
+}
+
+#[test]
 fn an_image_without_a_command() {
     let (kjo, _folder) = sandbox(&["--image", "busybox"]);
     let done = kjo.run();

@@ -31,3 +31,4 @@ mod status;
 mod stored;
 #[path = "../support/mod.rs"]
 mod support;
+mod xcom;

@@ -504,6 +504,7 @@ async fn drive(scenario: &Scenario, cluster: Cluster) -> (u8, Vec<u8>, String) {
     let (order, _) = Order::new(bundle, prepared.names, run_id.clone(), "default", Vec::new()).expect("an order");
     let (_signals, mut signals) = mpsc::unbounded_channel();
     let shell = Shell {
+        ears: kjo::plane::Ears::default(),
         cluster: cluster.clone(),
         order: Some(&order),
         run_id: Some(order.run_id()),

@@ -50,7 +50,10 @@ class Outcome:
     job: dict[str, Any] = field(default_factory=dict)
     container_exit_code: int | None = None
     detail: str = ""
+    hint: str = ""
     signal: int | None = None
+    xcom: dict[str, Any] | None = None
+    markers: dict[str, Any] | None = None
 
     @property
     def success(self) -> bool:
@@ -58,12 +61,22 @@ class Outcome:
         return self.exit_code == 0
 
     @property
+    def container_code(self) -> int | None:
+        """The exit code of the container that made the Job fail, where there is one."""
+        if self.outcome != "failed":
+            return None
+        return self.exit_code if self.container_exit_code is None else self.container_exit_code
+
+    @property
     def refused(self) -> bool:
         """Whether it would fail the same way again. A container may end with 125 as well."""
         return self.exit_code == REFUSED and self.outcome == "refused"
 
     def __str__(self) -> str:
-        """Return one line: ``kjo: the Job failed: container exit code 3``."""
+        """Return kjo's report in a line, and its hint, if there is one, in another.
+
+        Such as ``kjo: the Job failed: container exit code 3 (…)``.
+        """
         if self.signal is not None:
             return f"kjo: the program itself was ended by {_signal_name(self.signal)}"
         sentence = _SENTENCES.get(self.outcome, self.outcome)
@@ -71,7 +84,8 @@ class Outcome:
             code = f"container exit code {self.exit_code}"
         else:
             code = f"exit code {self.exit_code}"
-        return f"kjo: {sentence}: {code}" + (f" ({self.detail})" if self.detail else "")
+        report = f"kjo: {sentence}: {code}" + (f" ({self.detail})" if self.detail else "")
+        return f"{report}\nhint: {self.hint}" if self.hint else report
 
 
 def read(returncode: int, result_file: Path) -> Outcome:
@@ -89,13 +103,17 @@ def read(returncode: int, result_file: Path) -> Outcome:
         outcome = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
     # The message is a sentence that has the reason in it.
     detail = result.get("message") or result.get("reason") or trouble
+    hint, xcom, markers = (result.get(k) for k in ("hint", "xcom", "markers"))
     return Outcome(
         exit_code,
         outcome if returncode >= 0 else "unknown",
         job if isinstance(job, dict) else {},
         code if isinstance(code, int) else None,
         detail if isinstance(detail, str) else "",
+        hint if isinstance(hint, str) else "",
         -returncode if returncode < 0 else None,
+        xcom if isinstance(xcom, dict) else None,
+        markers if isinstance(markers, dict) else None,
     )
 
 

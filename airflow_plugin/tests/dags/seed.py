@@ -1,10 +1,10 @@
-"""The project's first example of both operators, in Airflow 3's words."""
+"""The project's first example of both operators, without what Airflow 3 has taken away."""
 
 from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from airflow.sdk import DAG
+from airflow import DAG
 
 from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator
 

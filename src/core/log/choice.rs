@@ -15,6 +15,8 @@ pub struct Choice {
     pub all: bool,
     /// No init containers. Native sidecars are none.
     pub no_init: bool,
+    /// This container's log is read whatever else is wanted, and is not shown.
+    pub heard: Option<String>,
 }
 
 /// When lines say whose they are.
@@ -63,6 +65,9 @@ impl Choice {
     /// Whether the log of this container is shown, where the manifest declares these.
     #[must_use]
     pub fn takes(&self, container: &ContainerView, declared: &[Declared]) -> bool {
+        if self.heard.as_ref() == Some(&container.name) {
+            return true;
+        }
         let init = match container.kind {
             ContainerKind::Init => true,
             ContainerKind::Sidecar | ContainerKind::Main => false,

@@ -21,6 +21,10 @@ fn found(jobs: Vec<JobView>) -> Input {
     Input::Found(Ok(jobs.into_iter().map(same).collect()))
 }
 
+fn seen(pods: Vec<PodView>) -> Input {
+    Input::FoundPods(Ok((pods, "7".into())))
+}
+
 fn delivered() -> JobView {
     JobView {
         delivered: true,
@@ -28,10 +32,15 @@ fn delivered() -> JobView {
     }
 }
 
+/// A run that is told of these Jobs; where there are none, of no pods either.
 fn looking(plan: Plan, jobs: Vec<JobView>) -> Run {
     let mut run = Run::new(plan);
     assert!(matches!(run.log.as_slice(), [Action::FindJobs]), "{:?}", run.log);
+    let none = jobs.is_empty();
     run.input(found(jobs));
+    if none {
+        run.input(seen(Vec::new()));
+    }
     run
 }
 
@@ -90,8 +99,7 @@ fn an_end_that_nobody_saw_is_this_runs_and_is_marked() {
 #[test]
 fn without_patch_an_end_is_passed_over_and_told_once() {
     let mut run = looking(given(), vec![failed()]);
-    run.input(Input::MayPatch(Ok(false)))
-        .input(Input::FoundPods(Ok(Vec::new())));
+    run.input(Input::MayPatch(Ok(false))).input(seen(Vec::new()));
     assert_eq!(generations(&run), [2]);
     assert_eq!(told(&run, |n| matches!(n, AdoptionNotice::Unmarkable { .. })), 1);
 }
@@ -100,7 +108,7 @@ fn without_patch_an_end_is_passed_over_and_told_once() {
 fn what_was_delivered_is_followed_by_the_next_generation() {
     let mut run = looking(given(), vec![delivered()]);
     assert!(matches!(run.log.last(), Some(Action::FindPods)));
-    run.input(Input::FoundPods(Ok(vec![ended(1)])));
+    run.input(seen(vec![ended(1)]));
     assert_eq!(generations(&run), [2]);
     assert_eq!(run.machine.plan.job, "etl-x-2");
 }
@@ -112,17 +120,17 @@ fn pods_of_an_older_generation_are_waited_for_within_their_grace() {
         ..running()
     };
     let mut run = looking(given(), vec![delivered()]);
-    run.input(Input::FoundPods(Ok(vec![going.clone()])));
+    run.input(seen(vec![going.clone()]));
     assert!(generations(&run).is_empty());
     run.wait();
-    run.input(Input::FoundPods(Ok(vec![ended(0)])));
+    run.input(seen(vec![ended(0)]));
     assert_eq!(generations(&run), [2]);
 
     let mut run = looking(given(), vec![delivered()]);
-    run.input(Input::FoundPods(Ok(vec![going.clone()])));
+    run.input(seen(vec![going.clone()]));
     while generations(&run).is_empty() {
         run.wait();
-        run.input(Input::FoundPods(Ok(vec![going.clone()])));
+        run.input(seen(vec![going.clone()]));
     }
     assert_eq!(generations(&run), [2], "they are beyond their grace and 30 s");
     assert_eq!(told(&run, |n| matches!(n, AdoptionNotice::StillEnding { .. })), 1);
@@ -132,7 +140,7 @@ fn pods_of_an_older_generation_are_waited_for_within_their_grace() {
         ..job(None)
     };
     let mut run = looking(given(), vec![deleting]);
-    run.input(Input::FoundPods(Ok(vec![running()])));
+    run.input(seen(vec![running()]));
     assert!(generations(&run).is_empty(), "a Job that goes takes its pods along");
 }
 
@@ -156,11 +164,11 @@ fn a_name_that_is_somebody_elses_is_refused_with_its_owner() {
         let look = plan.identity.look;
         let mut run = Run::new(plan);
         if look {
-            run.input(found(Vec::new()));
+            run.input(found(Vec::new())).input(seen(Vec::new()));
         }
         run.input(Input::Created(Err(answered(409, "AlreadyExists"))));
         if look {
-            run.input(found(Vec::new()));
+            run.input(found(Vec::new())).input(seen(Vec::new()));
         }
         assert!(matches!(run.log.last(), Some(Action::ReadJob)));
         run.input(Input::Read(Ok(Some(stranger.clone()))));
@@ -301,7 +309,7 @@ fn a_mark_that_is_refused_is_told_where_somebody_may_look_for_it() {
         let mut run = Run::new(plan);
         run.mark = Some(Err(answered(403, "Forbidden")));
         if look {
-            run.input(found(Vec::new()));
+            run.input(found(Vec::new())).input(seen(Vec::new()));
         }
         run.input(Input::Created(Ok(job(None))));
         end(&mut run, 1, failed());
@@ -378,4 +386,34 @@ fn a_job_is_followed_by_its_run_id() {
     let mut run = Run::new(plan);
     run.input(found(Vec::new()));
     assert_eq!(run.code(), 125);
+}
+
+#[test]
+fn pods_whose_job_is_gone_are_waited_for_too() {
+    let mut run = Run::new(given());
+    let going = PodView {
+        asked_to_go: Some(jiff::Timestamp::UNIX_EPOCH),
+        ..running()
+    };
+    run.input(found(Vec::new())).input(seen(vec![going]));
+    assert!(generations(&run).is_empty());
+    run.wait();
+    run.input(seen(Vec::new()));
+    assert_eq!(generations(&run), [1]);
+    run.input(Input::Created(Ok(job(None))));
+    let from = |a: &Action| matches!(a, Action::WatchPods { version: Some(version), .. } if version == "7");
+    assert_eq!(run.count(from), 1, "the pods need not be listed once more");
+}
+
+#[test]
+fn a_timeout_says_what_it_does_and_does_not_wait_for_what_it_may_not_end() {
+    let mut run = Run::streaming(Plan {
+        timeout: Some(Duration::from_secs(60)),
+        ..plan()
+    });
+    run.pass(60);
+    assert_eq!(run.count(|a| matches!(a, Action::Say(Notice::Ending { .. }))), 1);
+    run.input(Input::Deleted(Err(answered(403, "Forbidden"))))
+        .input(Input::Flushed(None));
+    assert_eq!((run.code(), run.now), (124, Duration::from_secs(60)));
 }

@@ -53,7 +53,7 @@ impl Machine {
             | Input::MayPatch(_)
             | Input::FoundPods(_)
             | Input::Marked(_)
-            | Input::Companion(..)
+            | Input::Companion { .. }
             | Input::Released(_)
             | Input::Created(_)
             | Input::Job(_)

@@ -192,7 +192,7 @@ impl Machine {
             | Input::Events(_)
             | Input::Flushed(_) => Vec::new(),
             // Late answers to requests of other stages.
-            Input::Found(_) | Input::FoundPods(_) | Input::Marked(_) | Input::Companion(..) | Input::Released(_) => {
+            Input::Found(_) | Input::FoundPods(_) | Input::Marked(_) | Input::Companion { .. } | Input::Released(_) => {
                 Vec::new()
             }
             Input::Signal(_) => Vec::new(),
@@ -404,6 +404,10 @@ impl Machine {
             return self.finish(verdict, Cleanup::Nothing);
         }
         if creating.conflict == Conflict::Replaced && owner.deleting {
+            creating.last = Some(Failure::Lost(format!(
+                "job/{} is still being deleted; what holds it stands in its metadata.finalizers",
+                owner.name
+            )));
             creating.next = Some((now + creating.backoff.next(None), Request::Create));
             return Vec::new();
         }
@@ -427,7 +431,7 @@ impl Machine {
         let (job, namespace, identity) = (&self.plan.job, &self.plan.namespace, &self.plan.identity);
         let bears = match owner.run_id.as_deref() {
             None => "it bears no run id".to_owned(),
-            Some(id) if id == identity.run_id => "it is an earlier one of this run id".to_owned(),
+            Some(id) if id == identity.run_id => String::new(),
             Some(id) => format!("it bears run id {id}, this run has {}", identity.run_id),
         };
         let (state, advice) = if owner.terminal().is_some() {
@@ -443,7 +447,11 @@ impl Machine {
         let verdict = Verdict::new(
             Outcome::Refused,
             "AlreadyExists",
-            format!("job/{job} {state} and is not this run's: {bears}"),
+            if bears.is_empty() {
+                format!("job/{job} {state}: it is an earlier Job of this run id, and is not adopted")
+            } else {
+                format!("job/{job} {state} and is not this run's: {bears}")
+            },
         )
         .with_hint(Some(format!(
             "{advice}delete it with 'kjo delete {job} -n {namespace}', or choose another --name or --run-id"

@@ -126,7 +126,7 @@ impl Machine {
             | Outcome::Failed
             | Outcome::Deadline
             | Outcome::StartFailed
-            | Outcome::Infrastructure => self.plan.task == Task::Run && self.plan.delete != DeletePolicy::Never,
+            | Outcome::Infrastructure => self.plan.task != Task::Attach && self.plan.delete != DeletePolicy::Never,
         };
         let kept = match verdict.outcome {
             Outcome::Deleted => Cleanup::Deleted,
@@ -147,6 +147,11 @@ impl Machine {
         if let Outcome::Detached(Some(signal)) = verdict.outcome {
             let job = self.plan.job.clone();
             actions.push(Action::Say(Notice::Leaving { signal, job }));
+        } else if delete_now && !matches!(verdict.outcome, Outcome::Interrupted(_)) {
+            actions.push(Action::Say(Notice::Ending {
+                why: verdict.message.clone(),
+                grace: Duration::from_secs(self.pods.longest_grace()),
+            }));
         }
         let grace = Duration::from_secs(self.pods.longest_grace()) + GRACE_MARGIN;
         // What stays and runs on has no end to be waited for.
@@ -349,7 +354,7 @@ impl Machine {
             | Input::Found(_)
             | Input::MayPatch(_)
             | Input::FoundPods(_)
-            | Input::Companion(..)
+            | Input::Companion { .. }
             | Input::Released(_)
             | Input::Signal(_) => Vec::new(),
         };
@@ -471,7 +476,7 @@ impl Machine {
             // What stays and runs on is not read to its end on purpose.
             let stays = matches!(
                 (&ending.basis, &ending.removal),
-                (Basis::Given(verdict), Removal::Done(Cleanup::Kept)) if verdict.job_unfinished
+                (Basis::Given(verdict), Removal::Done(Cleanup::Kept | Cleanup::Failed(_))) if verdict.job_unfinished
             );
             if given_up && !stays && !reading.is_empty() {
                 actions.push(Action::Say(Notice::Log(LogNotice::GivenUp {
@@ -533,6 +538,8 @@ impl Machine {
             (Basis::Main(_), _) => return self.pods.logs.read_of_ended().then_some(false),
             // Whoever deleted an unfinished Job: its pods have to end first.
             (Basis::Given(_), Removal::Asked { .. }) => false,
+            // It may not be deleted, and nobody has asked its pods to end.
+            (Basis::Given(_), Removal::Done(Cleanup::Failed(_))) => return Some(true),
             (Basis::Given(_), Removal::Done(_) | Removal::ByPolicy(_)) => {
                 ending.job_gone || self.pods.unfinished().is_empty()
             }
@@ -552,7 +559,7 @@ impl Machine {
             Stage::Attaching(_) | Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
                 Removal::Asked { .. } => {
-                    Cleanup::Failed("the delete request was sent, its answer was not waited for".to_owned())
+                    Cleanup::Failed("the delete request was sent, and no answer came in time".to_owned())
                 }
                 Removal::ByPolicy(_) => Cleanup::Kept,
                 Removal::Done(cleanup) => cleanup.clone(),

@@ -77,7 +77,7 @@ impl Machine {
 
     pub(super) fn equipping(&mut self, input: Input, now: Duration) -> Vec<Action> {
         match input {
-            Input::Companion(index, answer) => self.companion(index, answer, now),
+            Input::Companion { index, object, made } => self.companion(index, object, made, now),
             Input::Released(answer) => self.released(answer, now),
             Input::Due => self.equipping_due(now),
             // Nothing else was asked for.
@@ -99,15 +99,23 @@ impl Machine {
         }
     }
 
-    fn companion(&mut self, index: usize, answer: Result<Made, Failure>, now: Duration) -> Vec<Action> {
+    fn companion(&mut self, index: usize, object: String, answer: Result<Made, Failure>, now: Duration) -> Vec<Action> {
         let Stage::Equipping(equipping) = &mut self.stage else {
             return Vec::new();
         };
         equipping.asked = equipping.asked.saturating_sub(1);
-        let object = self.plan.companions.get(index).cloned().unwrap_or_default();
         let mut actions = Vec::new();
         match answer {
-            Ok(Made::Created | Made::Ours) => {
+            Ok(Made::Ours) => {
+                equipping.missing.remove(&index);
+            }
+            Ok(Made::Going) => {
+                let failure = Failure::Lost(format!(
+                    "{object} of an earlier Job of this name is still being deleted"
+                ));
+                actions.extend(self.equip_later(failure, now));
+            }
+            Ok(Made::Created) => {
                 if equipping.missing.remove(&index) {
                     actions.push(Action::Say(Notice::Companion { object, existed: false }));
                 }
@@ -122,7 +130,14 @@ impl Machine {
                     "{object} exists and is not this run's, so that job/{} cannot have it",
                     equipping.job.name
                 );
-                let hint = "delete it, rename it in the file, or choose another --run-id".to_owned();
+                let hint = match object.split_once('/') {
+                    Some((kind, name)) => format!(
+                        "delete it with 'kubectl delete {} {name} -n {}', or rename it in the file",
+                        kind.to_lowercase(),
+                        self.plan.namespace
+                    ),
+                    None => "delete it, or rename it in the file".to_owned(),
+                };
                 let verdict = Verdict::new(Outcome::Refused, "AlreadyExists", message).with_hint(Some(hint));
                 return self.conclude(verdict.on_unfinished_job(), now);
             }
@@ -260,6 +275,7 @@ impl Machine {
             Task::Run | Task::Detach => !self.plan.companions.is_empty(),
             Task::Attach => false,
         };
-        ours && job.terminal().is_none() && (job.unready || !self.origin.adopted())
+        // Of one that another kjo had made all may be there, or nothing: asking again tells.
+        ours && job.terminal().is_none()
     }
 }

@@ -161,7 +161,7 @@ impl Machine {
             | Input::MayPatch(_)
             | Input::FoundPods(_)
             | Input::Marked(_)
-            | Input::Companion(..)
+            | Input::Companion { .. }
             | Input::Released(_)
             | Input::Listed(_)
             | Input::Deleted(_)
@@ -413,6 +413,7 @@ impl Machine {
                 logs.gap(stream);
                 Notice::Log(LogNotice::Gap { pod, container, gap })
             }
+            LogNews::Marker(why) => Notice::Log(LogNotice::Marker { pod, container, why }),
             // Each try may bring the same words.
             LogNews::Kubelet(text) if !logs.hears(stream, &text) => return Vec::new(),
             LogNews::Kubelet(text) => Notice::Log(LogNotice::Kubelet { pod, container, text }),

@@ -35,10 +35,17 @@ pub enum Input {
     Found(Result<Vec<Found>, Failure>),
     /// The answer to [`Action::AskMayPatch`].
     MayPatch(Result<bool, Failure>),
-    /// The answer to [`Action::FindPods`].
-    FoundPods(Result<Vec<PodView>, Failure>),
-    /// The answer to [`Action::CreateCompanion`] for the object at this place of the file.
-    Companion(usize, Result<Made, Failure>),
+    /// The answer to [`Action::FindPods`], and the version of the list.
+    FoundPods(Result<(Vec<PodView>, String), Failure>),
+    /// The answer to [`Action::CreateCompanion`].
+    Companion {
+        /// Its place in the file.
+        index: usize,
+        /// Its kind and its name in the cluster.
+        object: String,
+        /// What came of it.
+        made: Result<Made, Failure>,
+    },
     /// The answer to [`Action::Release`]: the Job as it is now; `None` when it does not exist any more.
     Released(Result<Option<JobView>, Failure>),
     /// The answer to [`Action::Mark`].
@@ -94,6 +101,8 @@ pub enum LogNews {
     Gap(Gap),
     /// The kubelet spoke in the log's stead.
     Kubelet(String),
+    /// A marker line in it cannot be understood.
+    Marker(String),
     /// It cannot be read for now; it is tried again.
     OutOfReach(Failure),
     /// The log may not be read.
@@ -127,6 +136,8 @@ pub enum Made {
     Ours,
     /// It exists, and is nobody's that matters: it is used as it is.
     Existed,
+    /// One that belonged to a Job that had this one's name is there still, and is going.
+    Going,
     /// It exists, and belongs to something else.
     Foreign,
 }
@@ -192,6 +203,8 @@ pub enum Action {
     WatchPods {
         /// The Job's UID.
         job_uid: String,
+        /// The version of a list from before the Job was made: nothing of it can be missed from there on.
+        version: Option<String>,
     },
     /// List the pods once more.
     ListPods {

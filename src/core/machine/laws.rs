@@ -59,7 +59,7 @@ fn inputs() -> impl Strategy<Value = Input> {
             .prop_map(|jobs| Input::Found(Ok(jobs.into_iter().map(|job| Found { job, difference: None }).collect()))),
         1 => failure().prop_map(|f| Input::Found(Err(f))),
         1 => any::<bool>().prop_map(|may| Input::MayPatch(Ok(may))),
-        1 => proptest::collection::vec(pod_view(), 0..2).prop_map(|p| Input::FoundPods(Ok(p))),
+        1 => proptest::collection::vec(pod_view(), 0..2).prop_map(|p| Input::FoundPods(Ok((p, "7".into())))),
         1 => Just(Input::Marked(Ok(()))),
         1 => failure().prop_map(|f| Input::Marked(Err(f))),
         2 => Just(done(0)),

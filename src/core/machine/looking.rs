@@ -52,6 +52,8 @@ enum Step {
         limit: Option<Duration>,
         /// When to look again.
         next: Option<Duration>,
+        /// Those that are waited for.
+        ending: Vec<String>,
     },
 }
 
@@ -128,7 +130,7 @@ impl Machine {
             | Input::Created(_)
             | Input::Read(_)
             | Input::Marked(_)
-            | Input::Companion(..)
+            | Input::Companion { .. }
             | Input::Released(_)
             | Input::Job(_)
             | Input::Pods(_)
@@ -168,14 +170,12 @@ impl Machine {
                     run_id,
                 });
                 let mut actions: Vec<Action> = told.map(say).into_iter().collect();
-                if found.is_empty() {
-                    actions.extend(self.start_generation(generation.max(self.plan.identity.first), now));
-                    return actions;
-                }
+                // Also where there is no Job: whoever deleted it may have left its pods to end.
                 looking.step = Step::Pods {
-                    generation,
+                    generation: generation.max(self.plan.identity.first),
                     limit: None,
                     next: None,
+                    ending: Vec::new(),
                 };
                 looking.found = found;
                 actions.push(Action::FindPods);
@@ -208,6 +208,11 @@ impl Machine {
         } else {
             Origin::Adopted
         };
+        if self.origin == Origin::Rerun && self.plan.task == Task::Detach {
+            // Nobody waits to be told.
+            self.origin = Origin::Made;
+            return self.start_generation(job.generation.saturating_add(1), now);
+        }
         self.plan.job.clone_from(&job.name);
         let notice = Notice::Adoption(AdoptionNotice::Adopted {
             job: job.name.clone(),
@@ -241,7 +246,7 @@ impl Machine {
     }
 
     /// Pods of older generations that are still ending come first.
-    fn found_pods(&mut self, answer: Result<Vec<PodView>, Failure>, now: Duration) -> Vec<Action> {
+    fn found_pods(&mut self, answer: Result<(Vec<PodView>, String), Failure>, now: Duration) -> Vec<Action> {
         let stopped = self.stopped;
         let Stage::Looking(looking) = &mut self.stage else {
             return Vec::new();
@@ -250,19 +255,20 @@ impl Machine {
             generation,
             limit,
             next,
+            ending: waited_for,
         } = &mut looking.step
         else {
             return Vec::new();
         };
         let generation = *generation;
-        let pods = match answer {
-            Ok(pods) => pods,
+        let (pods, version) = match answer {
+            Ok((pods, version)) => (pods, Some(version)),
             Err(failure) if failure.may_heal() => {
                 *next = Some(now + LOOK_EVERY);
                 return Vec::new();
             }
             // What may not be seen is not waited for.
-            Err(_) => Vec::new(),
+            Err(_) => (Vec::new(), None),
         };
         let ending: Vec<&PodView> = still_ending(&pods, &looking.found).collect();
         if let Some((signal, _)) = stopped {
@@ -270,6 +276,7 @@ impl Machine {
             return self.finish(verdict, Cleanup::Nothing);
         }
         if ending.is_empty() {
+            self.pods_from = version;
             return self.start_generation(generation, now);
         }
         *next = Some(now + LOOK_EVERY);
@@ -279,7 +286,8 @@ impl Machine {
         let grace = ending.iter().map(|pod| pod.grace_seconds).max().unwrap_or(0);
         let left = Duration::from_secs(u64::try_from(grace).unwrap_or(0)) + ENDED_WITHIN;
         *limit = Some(now + left);
-        let pods = ending.iter().map(|pod| pod.name.clone()).collect();
+        let pods: Vec<String> = ending.iter().map(|pod| pod.name.clone()).collect();
+        waited_for.clone_from(&pods);
         vec![say(AdoptionNotice::StillEnding { pods, left })]
     }
 
@@ -295,6 +303,7 @@ impl Machine {
             generation,
             limit,
             next,
+            ending,
         } = &mut looking.step
         {
             if let Some(timeout) = over {
@@ -302,8 +311,10 @@ impl Machine {
                 return self.finish(verdict, Cleanup::Nothing);
             }
             if now >= limit.unwrap_or(looking.until) {
-                let generation = *generation;
-                return self.start_generation(generation, now);
+                let (generation, pods) = (*generation, std::mem::take(ending));
+                let mut actions = vec![say(AdoptionNotice::NotWaiting { pods })];
+                actions.extend(self.start_generation(generation, now));
+                return actions;
             }
             if next.is_some_and(|at| now >= at) {
                 *next = None;
@@ -421,7 +432,11 @@ impl Machine {
             Action::Say(notice),
         ];
         self.job = Some(job.clone());
-        if self.lacks_companions(&job) && self.stopped.is_none() {
+        // One that is left is left whole.
+        let leaves = self
+            .stopped
+            .is_none_or(|(signal, _)| self.on(signal) == OnInterrupt::Detach);
+        if self.lacks_companions(&job) && leaves {
             actions.extend(self.equip(job, now));
             return actions;
         }
@@ -433,12 +448,16 @@ impl Machine {
     pub(super) fn begin_following(&mut self, job: JobView, now: Duration) -> Vec<Action> {
         let mut actions = Vec::new();
         if self.plan.task == Task::Detach && self.stopped.is_none() {
-            let verdict = Verdict::new(
-                Outcome::Detached(None),
-                "Detached",
-                format!("job/{} runs on by itself", job.name),
-            )
-            .on_unfinished_job();
+            let verdict = |message: String| Verdict::new(Outcome::Detached(None), "Detached", message);
+            let verdict = match job.terminal() {
+                // Nobody is given its outcome by this.
+                Some(end) => verdict(format!(
+                    "job/{} had ended before ({}); 'kjo run' without --detach tells how",
+                    job.name,
+                    end.kind.name()
+                )),
+                None => verdict(format!("job/{} runs on by itself", job.name)).on_unfinished_job(),
+            };
             actions.extend(self.finish(verdict, Cleanup::Kept));
             return actions;
         }
@@ -448,6 +467,7 @@ impl Machine {
             },
             Action::WatchPods {
                 job_uid: job.uid.clone(),
+                version: self.pods_from.take().filter(|_| !self.origin.adopted()),
             },
         ];
         actions.extend(self.pods.logs.of_job(&job));

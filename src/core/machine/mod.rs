@@ -72,6 +72,8 @@ pub struct Machine {
     /// Whether Jobs may be patched, where that was asked.
     may_patch: Option<bool>,
     pods: Pods,
+    /// The version of a list of pods from before the Job was made.
+    pods_from: Option<String>,
     stage: Stage,
     /// The first signal, and until when the run has to be over because of it.
     stopped: Option<(Signal, Duration)>,
@@ -132,6 +134,7 @@ impl Machine {
             job: None,
             origin: Origin::Made,
             may_patch: None,
+            pods_from: None,
             stage,
             stopped: None,
             leaving: false,

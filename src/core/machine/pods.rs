@@ -234,12 +234,9 @@ impl Tracked {
             attempts.splice(0..0, silent);
             if let State::Running { id, started_at } = &container.state {
                 attempts.push(AttemptRecord {
-                    exit_code: None,
-                    signal: None,
-                    reason: String::new(),
                     started_at: *started_at,
-                    finished_at: None,
                     log: logs.record(id),
+                    ..AttemptRecord::default()
                 });
             }
             ContainerRecord {
@@ -277,6 +274,7 @@ fn attempt_of(t: &Termination, logs: &Logs) -> AttemptRecord {
         exit_code: Some(t.exit_code),
         signal: t.signal,
         reason: t.reason.clone(),
+        message: t.message.clone(),
         started_at: t.started_at,
         finished_at: t.finished_at,
         log: logs.record(&t.id),

@@ -1,4 +1,4 @@
-"""Read the file that a template field names, as Airflow finds its template files."""
+"""Read the file that a parameter names, as Airflow finds its template files."""
 
 from __future__ import annotations
 
@@ -26,3 +26,19 @@ def read_template(path: str, env: Environment) -> str:
     except TemplateNotFound as error:
         searched = ", ".join(getattr(env.loader, "searchpath", ()))
         raise FileNotFoundError(f"{path}: no such file in {searched}") from error
+
+
+def read_file(path: str, env: Environment) -> str:
+    """Return the text of a file as :func:`read_template` does, or else of one in this folder.
+
+    KubernetesPodOperator takes a relative path to be relative to the worker's working folder.
+
+    :raises FileNotFoundError: names the folders that were searched.
+    """
+    try:
+        return read_template(path, env)
+    except FileNotFoundError as error:
+        here = Path(path)
+        if here.is_file():
+            return here.read_text(encoding="utf-8")
+        raise FileNotFoundError(f"{error}; nor in {Path.cwd()}") from error

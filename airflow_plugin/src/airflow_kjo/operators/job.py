@@ -1,175 +1,275 @@
-"""KubernetesJobOperator: run the Job of a manifest to its end."""
+"""KubernetesJobOperator: run the Job of a manifest, or of an image, to its end."""
 
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from airflow_kjo import _binary, _compat, _outcome
-from airflow_kjo._manifest import JobYaml, encode, is_path
-from airflow_kjo._process import NotStartedError, Process, StartError, child_environment
-from airflow_kjo.exceptions import KjoError, KjoRefusedError, from_outcome
-from airflow_kjo.operators._models import words
+from airflow_kjo import _compat, _manifest
+from airflow_kjo._manifest import JobYaml, Plain, documents, is_path, job_name, part, the_job
+from airflow_kjo._models import environment, mapping, strings, text, words
+from airflow_kjo._pod import pull_secrets
+from airflow_kjo.exceptions import KjoRefusedError
+from airflow_kjo.operators._base import KjoOperator
 from airflow_kjo.operators._template import read_template
 
+_MAIN_CONTAINER = "kubernetes_job_operator.main_container"
 
-class KubernetesJobOperator(_compat.BaseOperator):
-    """Run a Kubernetes Job to its end with ``kjo``; the task ends as the Job does.
 
-    The logs of all its containers, and what kjo says of the Job, become the task's log, line by
-    line as they come. When the task is killed or times out, the Job is deleted.
+class KubernetesJobOperator(KjoOperator):
+    """Run a Kubernetes Job to its end with ``kjo``, given a manifest or an image.
 
-    :param job_yaml: the manifest: YAML text; the path of a file (one line that ends in .yaml,
-        .yml or .json; relative to the DAG's folder or its ``template_searchpath``), whose text is
-        a template like any other; a dict; or a list of dicts, for a Job with ConfigMaps, Secrets
-        and the like. (templated)
-    :param namespace: where to run; by default the manifest's, or that of the context. (templated)
-    :param config_file: path of a kubeconfig; by default kubectl's rules apply: ``KUBECONFIG``,
-        the home directory's file, the service account of the worker's pod. (templated)
-    :param cluster_context: the context of the kubeconfig to use. (templated)
-    :param in_cluster: True takes the worker's ``KUBECONFIG`` away from kjo, which then, where
-        there is no file in the home directory either, takes the service account of the pod that
-        it runs in. As in KubernetesPodOperator it excludes ``config_file``, and
-        ``cluster_context`` means nothing with it. None and False change nothing.
-    :param extra_args: further arguments of ``kjo run``; they are shown in the log. (templated)
-    :param env: environment variables of kjo itself, beside the worker's (not of the Job's
-        containers). ``AIRFLOW__*`` of the worker is kept from kjo. (templated)
-    :param kill_timeout: seconds that kjo is given to delete the Job when the task is killed or
-        times out; then it is killed, and the Job may stay.
-    :param kjo_bin: path of kjo; by default the option ``[kjo] binary``, ``KJO_BIN``, this
-        Python's folders of scripts, and ``PATH``.
+    :param job_yaml: the manifest: YAML text; the path of a file (one line that ends in .yaml, .yml,
+        .json or one of these and .j2; relative to the DAG's folder or its
+        ``template_searchpath``), whose text is a template like any other and may include others; a
+        dict; or a list of dicts, for a Job with ConfigMaps, Secrets and the like. A Pod among
+        them, where there is no Job, becomes one. Where it says nothing of them, ``restartPolicy`` is
+        Never and ``backoffLimit`` 0. (templated)
+    :param job_yaml_filepath: the path of such a file, whatever its ending. (templated)
+    :param body: another name of ``job_yaml``. (templated)
+    :param body_filepath: another name of ``job_yaml_filepath``. (templated)
+    :param image: the image of the first container; alone it makes a Job of one container.
+        (templated)
+    :param command: its command. (templated)
+    :param arguments: its arguments. (templated)
+    :param envs: environment variables of all containers: a dict, or a list of variables.
+        (templated)
+    :param image_pull_policy: of the first container.
+    :param image_pull_secrets: names of Secrets, added to those of the manifest. (templated)
+    :param labels: added to every object and to the pods. (templated)
+    :param annotations: added to the Job and its pods. (templated)
+    :param mount_files_from_secret: for the first container: a Secret's name, and for each of its
+        keys the path of a file. (templated)
+    :param name_prefix: the beginning of the Job's name, before the manifest's; without a manifest's
+        the task id. (templated)
+    :param name_postfix: the end of that name.
+    :param random_name_postfix_length: accepted; kjo's suffix is made of the run's id.
+    :param startup_timeout_seconds: accepted; it bounded only the other operator's own watches. What
+        bounds the wait for a pod are kjo's ``--schedule-timeout`` and ``--startup-timeout``.
+    :param validate_body_on_init: whether a manifest without templates is read when the DAG is.
 
-    :raises KjoError: the Job did not succeed; carries ``exit_code``, ``outcome`` and ``job``.
-    :raises KjoRefusedError: the same, but a retry would not help, and there is none: a bad
-        manifest, no permission, no kjo.
+    All other parameters are those of :class:`KjoOperator`.
     """
 
     template_fields: Sequence[str] = (
         "job_yaml",
-        "namespace",
-        "config_file",
-        "cluster_context",
-        "extra_args",
-        "env",
+        "job_yaml_filepath",
+        "image",
+        "command",
+        "arguments",
+        "envs",
+        "image_pull_secrets",
+        "labels",
+        "annotations",
+        "mount_files_from_secret",
+        "name_prefix",
+        *KjoOperator.template_fields,
     )
-    # Empty on purpose: Airflow would look for a file under any string of any field above that
-    # ends in one of these, `extra_args=["--kubeconfig", "x.yaml"]` included.
-    template_ext: Sequence[str] = ()
-    template_fields_renderers = {"job_yaml": "yaml", "env": "json"}  # noqa: RUF012 (Airflow's own way)
-    ui_color = "#d7e8fb"
+    template_fields_renderers = {"job_yaml": "yaml", "env": "json", "envs": "json"}  # noqa: RUF012 (Airflow's own way)
 
     def __init__(
         self,
         *,
-        job_yaml: JobYaml | os.PathLike[str] | None,
-        namespace: str | None = None,
-        config_file: str | None = None,
-        cluster_context: str | None = None,
-        in_cluster: bool | None = None,
-        extra_args: Sequence[str] | None = None,
-        env: Mapping[str, str] | None = None,
-        kill_timeout: float = 30,
-        kjo_bin: str | None = None,
+        job_yaml: JobYaml | os.PathLike[str] | None = None,
+        job_yaml_filepath: str | os.PathLike[str] | None = None,
+        body: JobYaml | os.PathLike[str] | None = None,
+        body_filepath: str | os.PathLike[str] | None = None,
+        image: str | None = None,
+        command: Sequence[str] | None = None,
+        arguments: Sequence[str] | None = None,
+        envs: Mapping[str, str] | Sequence[Any] | None = None,
+        image_pull_policy: str | None = None,
+        image_pull_secrets: Sequence[Any] | str | None = None,
+        labels: Mapping[str, str] | None = None,
+        annotations: Mapping[str, str] | None = None,
+        mount_files_from_secret: Mapping[str, Mapping[str, str]] | None = None,
+        name_prefix: str | None = None,
+        name_postfix: str | None = None,
+        random_name_postfix_length: int | None = None,
+        startup_timeout_seconds: float | None = None,
+        validate_body_on_init: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.job_yaml = os.fspath(job_yaml) if isinstance(job_yaml, os.PathLike) else job_yaml
-        self.namespace = namespace
-        self.config_file = config_file
-        self.cluster_context = cluster_context
-        self.in_cluster = in_cluster
-        self.extra_args = extra_args
-        self.env = env
-        self.kill_timeout = kill_timeout
-        self.kjo_bin = kjo_bin
-        self._process: Process | None = None
-        self._killed = False
-        if in_cluster and config_file:
-            raise ValueError(f"{self.task_id}: in_cluster and config_file exclude each other")
+        given = {
+            "job_yaml": job_yaml,
+            "body": body,
+            "job_yaml_filepath": job_yaml_filepath,
+            "body_filepath": body_filepath,
+        }
+        named = [name for name, value in given.items() if value is not None]
+        if len(named) > 1:
+            raise ValueError(f"{self.task_id}: {' and '.join(named)} exclude each other")
+        if not named and image is None:
+            raise ValueError(f"{self.task_id}: one of job_yaml, job_yaml_filepath and image is needed")
+        manifest = job_yaml if job_yaml is not None else body
+        self.job_yaml = os.fspath(manifest) if isinstance(manifest, os.PathLike) else manifest
+        file = job_yaml_filepath if job_yaml_filepath is not None else body_filepath
+        self.job_yaml_filepath = os.fspath(file) if isinstance(file, os.PathLike) else file
+        self.image = image
+        self.command = command
+        self.arguments = arguments
+        self.envs = envs
+        self.image_pull_policy = image_pull_policy
+        self.image_pull_secrets = image_pull_secrets
+        self.labels = labels
+        self.annotations = annotations
+        self.mount_files_from_secret = mount_files_from_secret
+        self.name_prefix = name_prefix
+        self.name_postfix = name_postfix
+        self.random_name_postfix_length = random_name_postfix_length
+        self.validate_body_on_init = validate_body_on_init
+        self._main_container: str | None = None
+        if random_name_postfix_length is not None:
+            self.not_applied.append("random_name_postfix_length")
+        if startup_timeout_seconds is not None:
+            self.not_applied.append("startup_timeout_seconds")
+        self._validate()
 
     def resolve_template_files(self) -> None:
-        """Put the file's text in place of a path in ``job_yaml``, and of nothing else.
+        """Put the file's text in place of its path, and of nothing else.
 
         Called when the DAG is loaded. A file that cannot be read there, or whose path is itself a
         template, is looked for again when the task runs, and missed there.
         """
-        if is_path(self.job_yaml):
-            try:
-                self.job_yaml = read_template(self.job_yaml, self.get_template_env())
-            except OSError as error:
-                self.log.debug("Left for the run of the task: %s", error)
+        try:
+            self._read_file()
+        except OSError as error:
+            self.log.debug("Left for the run of the task: %s", error)
+        else:
+            self._validate()
         super().resolve_template_files()
 
-    def execute(self, context: _compat.Context) -> None:
-        """Run the Job; return when it has succeeded, raise when it has not."""
+    def _path(self) -> str | None:
+        if isinstance(self.job_yaml_filepath, str) and self.job_yaml is None:
+            return self.job_yaml_filepath
+        return self.job_yaml if is_path(self.job_yaml) else None
+
+    def _read_file(self) -> bool:
+        path = self._path()
+        if path is None:
+            return False
+        self.job_yaml = read_template(path, self.get_template_env())
+        return True
+
+    def _validate(self) -> None:
+        """Have a bad manifest be an error of the DAG, where that is wanted."""
+        body = self.job_yaml
+        if not self.validate_body_on_init or body is None or is_path(body):
+            return
+        if self.enable_jinja and isinstance(body, str) and ("{{" in body or "{%" in body):
+            return
+        if isinstance(body, str | Mapping | list | tuple):
+            try:
+                the_job(documents(body))
+            except ValueError as error:
+                raise KjoRefusedError(f"{self.task_id}: {error}") from error
+
+    def render_files(self, context: Any) -> None:
+        """Render the text of a file whose path was a template, or comes from ``.expand()``."""
         try:
-            binary = _binary.find(self.kjo_bin, _compat.configured_binary())
-            manifest = encode(self.build_job(context))
-            arguments = self.kjo_arguments()
-        except (OSError, ValueError) as error:
-            raise KjoRefusedError(f"{self.task_id}: {error}") from error
-        # Only this user may enter it. What cannot be removed is no reason to fail the task.
-        with TemporaryDirectory(prefix="kjo-", ignore_cleanup_errors=True) as folder:
-            result_file = Path(folder, "result.json")
-            argv = [binary, "run", "-f", "-", "--result-file", str(result_file), *arguments]
-            returncode = self._run(argv, manifest)
-            outcome = _outcome.read(returncode, result_file)
-        if not outcome.success:
-            raise from_outcome(outcome)
-
-    def on_kill(self) -> None:
-        """Have kjo delete the Job and end. Airflow calls this in a signal handler: no waiting."""
-        self._killed = True
-        if self._process is not None:
-            self._process.terminate()
-
-    def build_job(self, context: _compat.Context) -> object:
-        """Return the manifest to run, as :func:`airflow_kjo._manifest.encode` takes it."""
-        if is_path(self.job_yaml):
-            # Known only now: the path was a template, or comes from `.expand()`.
-            env = self.get_template_env()
+            found = self._read_file()
+        except OSError:
+            # Missed by the task itself, which says so in its own words.
+            return
+        if found:
             self.job_yaml = self.render_template(
-                read_template(self.job_yaml, env), context, jinja_env=env
+                self.job_yaml, context, jinja_env=self.get_template_env()
             )
-        return self.job_yaml
+
+    def mask_secrets(self) -> None:
+        """Have Airflow hide the values of the manifest's Secrets."""
+        body = self.job_yaml
+        if body is None or (isinstance(body, str) and "Secret" not in body):
+            return
+        try:
+            values = _manifest.secret_values(documents(body))
+        except ValueError:
+            # Told when the task runs, with the place.
+            return
+        for value in values:
+            _compat.mask_secret(value)
+
+    def build_documents(self, context: _compat.Context) -> list[Plain]:
+        """Return the manifest's documents with the parameters laid over them."""
+        self._read_file()
+        if self.job_yaml is None:
+            found = [{"apiVersion": "batch/v1", "kind": "Job"}]
+        else:
+            found = documents(self.job_yaml)
+        job = the_job(found)
+        spec = part(job, "spec")
+        pod = part(spec, "template", "spec")
+        if spec.get("backoffLimit") is None and spec.get("backoffLimitPerIndex") is None:
+            spec["backoffLimit"] = 0
+        if pod.get("restartPolicy") is None:
+            pod["restartPolicy"] = "Never"
+        self._lay_over_containers(pod)
+        self._lay_over_metadata(found, job)
+        self._name(job)
+        annotations = part(spec, "template", "metadata").get("annotations") or {}
+        self._main_container = annotations.get(_MAIN_CONTAINER)
+        return found
 
     def kjo_arguments(self) -> list[str]:
-        """Return the arguments of ``kjo run``. They are visible to everyone: nothing secret."""
-        named = {
-            "-n": self.namespace,
-            "--kubeconfig": self.config_file,
-            "--context": None if self.in_cluster else self.cluster_context,
-        }
-        return [
-            *(part for flag, value in named.items() if value for part in (flag, value)),
-            *words("extra_args", self.extra_args),
-        ]
+        """Return the arguments of ``kjo run``."""
+        main = ["--main-container", self._main_container] if self._main_container else []
+        return [*super().kjo_arguments(), *main]
 
-    def _run(self, argv: list[str], manifest: bytes) -> int:
-        inherited = dict(os.environ)
-        if self.in_cluster:
-            inherited.pop("KUBECONFIG", None)
-        self.log.info("Running %s", shlex.join(argv))
-        self._process = Process(
-            argv,
-            env=child_environment(inherited, self.env),
-            stdin=manifest,
-            on_line=lambda line: self.log.info("%s", line),
-            kill_timeout=self.kill_timeout,
-        )
-        if self._killed:
-            self._process.terminate()
-        try:
-            return self._process.run()
-        except NotStartedError as error:
-            raise KjoError(
-                "kjo: the task was killed before the Job was made",
-                exit_code=143,
-                outcome="interrupted",
-            ) from error
-        except StartError as error:
-            raise KjoError(f"kjo: {error}") from error
+    def _lay_over_containers(self, pod: Plain) -> None:
+        if self.image is not None and not pod.get("containers"):
+            pod["containers"] = [{"name": "main"}]
+        containers = pod.get("containers")
+        if not isinstance(containers, list) or not all(isinstance(c, dict) for c in containers):
+            # What is wrong with it, kjo says.
+            return
+        first = containers[0] if containers else {}
+        if self.image is not None:
+            first["image"] = text("image", self.image)
+        if command := words("command", self.command):
+            first["command"] = command
+        if arguments := words("arguments", self.arguments):
+            first["args"] = arguments
+        if self.image_pull_policy:
+            first["imagePullPolicy"] = self.image_pull_policy
+        for variable in environment("envs", self.envs):
+            for container in containers:
+                there = container.get("env") or []
+                kept = [v for v in there if v.get("name") != variable["name"]]
+                container["env"] = [*kept, variable]
+        if secrets := pull_secrets(self.image_pull_secrets):
+            pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or []), *secrets]
+        self._mount_files(pod, first)
+
+    def _mount_files(self, pod: Plain, first: Plain) -> None:
+        secrets = mapping("mount_files_from_secret", self.mount_files_from_secret)
+        for i, (secret, files) in enumerate(secrets.items()):
+            name = f"files-from-secret-{i}"
+            volume = {"name": name, "secret": {"secretName": secret}}
+            pod["volumes"] = [*(pod.get("volumes") or []), volume]
+            mounts = [
+                {"name": name, "mountPath": path, "subPath": key, "readOnly": True}
+                for key, path in strings(f"mount_files_from_secret[{secret}]", files).items()
+            ]
+            first["volumeMounts"] = [*(first.get("volumeMounts") or []), *mounts]
+
+    def _lay_over_metadata(self, found: list[Plain], job: Plain) -> None:
+        labels = strings("labels", self.labels)
+        for document in found:
+            if labels:
+                part(document, "metadata", "labels").update(labels)
+        template = part(job, "spec", "template")
+        if labels:
+            part(template, "metadata", "labels").update(labels)
+        if annotations := strings("annotations", self.annotations):
+            part(job, "metadata", "annotations").update(annotations)
+            part(template, "metadata", "annotations").update(annotations)
+
+    def _name(self, job: Plain) -> None:
+        metadata = part(job, "metadata")
+        own = metadata.get("name") or str(metadata.get("generateName") or "").rstrip("-")
+        pieces = (self.name_prefix or ("" if own else self.task_id), own, self.name_postfix)
+        if self.name_prefix or self.name_postfix or not own:
+            metadata.pop("generateName", None)
+            metadata["name"] = job_name("-".join(str(piece) for piece in pieces if piece))

@@ -1,0 +1,202 @@
+"""The cluster that a task's parameters and its Airflow connection name, in kjo's words.
+
+No Airflow import. Nothing of a kubeconfig is ever on a command line or left on a disk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from airflow_kjo._yaml import load_all
+
+ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+"""Where Kubernetes puts the credentials of a pod's service account."""
+
+_OLD_PREFIX = "extra__kubernetes__"
+
+_FILES = {
+    "clusters": ("cluster", ("certificate-authority",)),
+    "users": ("user", ("client-certificate", "client-key", "tokenFile")),
+}
+
+
+@dataclass
+class Where:
+    """Which cluster, and where in it; what is None is left to kjo."""
+
+    in_cluster: bool = False
+    path: str | None = None
+    content: Any = None
+    context: str | None = None
+    namespace: str | None = None
+    skip_tls_verify: bool = False
+    xcom_image: str | None = None
+    ignored: list[str] = field(default_factory=list)
+    """Extras of the connection that mean nothing here."""
+
+
+def merged(
+    extras: Mapping[str, Any],
+    *,
+    in_cluster: bool | None,
+    config_file: str | None,
+    cluster_context: str | None,
+) -> Where:
+    """Lay the operator's parameters over the extras of a connection of type ``kubernetes``.
+
+    :raises ValueError: more than one of ``in_cluster``, a path and a content is given by the one
+        or by the other.
+    """
+    where = Where(
+        path=_extra(extras, "kube_config_path"),
+        content=_extra(extras, "kube_config"),
+        in_cluster=_true(_extra(extras, "in_cluster")),
+        context=cluster_context or _extra(extras, "cluster_context"),
+        namespace=_extra(extras, "namespace"),
+        skip_tls_verify=_true(_extra(extras, "disable_verify_ssl")),
+        xcom_image=_extra(extras, "xcom_sidecar_container_image"),
+        ignored=[
+            name
+            for name in (
+                "disable_tcp_keepalive",
+                "xcom_sidecar_container_resources",
+                "xcom_sidecar_container_security_context",
+            )
+            if _extra(extras, name)
+        ],
+    )
+    if in_cluster and config_file:
+        raise ValueError("in_cluster and config_file exclude each other")
+    if sum(map(bool, (where.in_cluster, where.path, where.content))) > 1:
+        raise ValueError(
+            "the Kubernetes connection has more than one of in_cluster, kube_config_path and "
+            "kube_config; these exclude each other"
+        )
+    if in_cluster or config_file:
+        where.in_cluster, where.path, where.content = bool(in_cluster), config_file, None
+    elif in_cluster is False:
+        where.in_cluster = False
+    if where.in_cluster:
+        where.context = None
+    return where
+
+
+def _extra(extras: Mapping[str, Any], name: str) -> Any:
+    value = extras[name] if name in extras else extras.get(_OLD_PREFIX + name)
+    return value or None
+
+
+def _true(value: Any) -> bool:
+    return value.strip().lower() in ("true", "1", "yes") if isinstance(value, str) else bool(value)
+
+
+def arguments(where: Where, environ: Mapping[str, str], stack: ExitStack) -> tuple[list[str], list[int]]:
+    """Return kjo's flags for a cluster, and the descriptors that it must inherit.
+
+    :param stack: closes and removes what was opened.
+    :raises ValueError: a kubeconfig cannot be understood.
+    :raises OSError: it cannot be read.
+    """
+    flags = ["--context", where.context] if where.context else []
+    config: Any = None
+    if where.in_cluster:
+        config = _of_the_pod(environ)
+    elif where.content is not None:
+        config = _parsed(where.content, "kube_config of the Kubernetes connection")
+    elif where.skip_tls_verify:
+        path = where.path or environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
+        file = Path(path).expanduser()
+        config = _parsed(file.read_text(encoding="utf-8"), str(file))
+        _make_absolute(config, file.parent)
+    if config is None:
+        if where.path:
+            flags += ["--kubeconfig", str(Path(where.path).expanduser())]
+        return flags, []
+    if where.skip_tls_verify:
+        _skip_tls_verify(config)
+    path, descriptors = _handed_over(json.dumps(config).encode(), stack)
+    return [*flags, "--kubeconfig", path], descriptors
+
+
+def _parsed(content: Any, what: str) -> dict[str, Any]:
+    if isinstance(content, str):
+        documents = load_all(content, what)
+        content = documents[0] if len(documents) == 1 else None
+    if not isinstance(content, Mapping):
+        raise ValueError(f"{what} must be one kubeconfig, as text or as a dict")
+    copy: dict[str, Any] = json.loads(json.dumps(content))
+    return copy
+
+
+def _of_the_pod(environ: Mapping[str, str]) -> dict[str, Any]:
+    """Return a kubeconfig for the service account of the pod that this runs in."""
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT")
+    if not host or not port or not (ACCOUNT / "token").exists():
+        raise ValueError(
+            "in_cluster=True, but this worker runs in no pod that has a service account: "
+            f"KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT or {ACCOUNT / 'token'} is missing"
+        )
+    server = f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
+    context = {"cluster": "pod", "user": "pod"}
+    if (file := ACCOUNT / "namespace").exists():
+        context["namespace"] = file.read_text().strip()
+    authority = str(ACCOUNT / "ca.crt")
+    return {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "pod", "cluster": {"server": server, "certificate-authority": authority}}],
+        # The file and not its content: the kubelet renews the token there.
+        "users": [{"name": "pod", "user": {"tokenFile": str(ACCOUNT / "token")}}],
+        "contexts": [{"name": "pod", "context": context}],
+        "current-context": "pod",
+    }
+
+
+def _parts(config: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    member = _FILES[kind][0]
+    entries = config.get(kind)
+    if not isinstance(entries, list):
+        return []
+    return [
+        entry[member]
+        for entry in entries
+        if isinstance(entry, dict) and isinstance(entry.get(member), dict)
+    ]
+
+
+def _skip_tls_verify(config: dict[str, Any]) -> None:
+    for cluster in _parts(config, "clusters"):
+        for authority in ("certificate-authority", "certificate-authority-data"):
+            # The two exclude each other.
+            cluster.pop(authority, None)
+        cluster["insecure-skip-tls-verify"] = True
+
+
+def _make_absolute(config: dict[str, Any], folder: Path) -> None:
+    """Have the paths in a kubeconfig mean what they meant where it came from."""
+    for kind, (_, names) in _FILES.items():
+        for part in _parts(config, kind):
+            for name in names:
+                if isinstance(value := part.get(name), str) and value:
+                    part[name] = str(folder.absolute() / value)
+
+
+def _handed_over(content: bytes, stack: ExitStack) -> tuple[str, list[int]]:
+    """Put secret content where the child can read it: in memory, or in a file of this user's."""
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("kubeconfig", 0)
+        stack.callback(os.close, descriptor)
+        os.write(descriptor, content)
+        return f"/proc/self/fd/{descriptor}", [descriptor]
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kjo-"))
+    path = Path(folder, "kubeconfig")
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+    return str(path), []

@@ -1,0 +1,95 @@
+"""What kjo says, as records of the task's log. No Airflow import."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any, Protocol
+
+
+class Log(Protocol):
+    """What is needed of a task's log."""
+
+    def debug(self, text: str, /, *args: Any) -> Any:
+        """Log a detail."""
+
+    def info(self, text: str, /, *args: Any) -> Any:
+        """Log what is usual."""
+
+    def warning(self, text: str, /, *args: Any) -> Any:
+        """Log what is not."""
+
+    def error(self, text: str, /, *args: Any) -> Any:
+        """Log a failure."""
+
+
+class Messages:
+    """Log each message of ``--message-format json`` at its own level.
+
+    :param log: the task's log.
+    :param on_event: called with each message, before it is logged.
+    """
+
+    def __init__(self, log: Log, on_event: Callable[[dict[str, Any]], None]) -> None:
+        self._log = log
+        self._on_event = on_event
+        self._levels = {
+            "debug": log.debug,
+            "info": log.info,
+            "warning": log.warning,
+            "error": log.error,
+        }
+
+    def __call__(self, lines: list[str]) -> None:
+        """Take lines of kjo's standard error."""
+        for line in lines:
+            message = self._message(line)
+            if message is None:
+                # Arguments that kjo cannot read are refused in plain words; a panic is not JSON.
+                self._log.warning("kjo: %s", line.removeprefix("kjo: "))
+                continue
+            try:
+                self._on_event(message)
+            finally:
+                self._say(message)
+
+    def _say(self, message: dict[str, Any]) -> None:
+        say = self._levels.get(str(message.get("level")), self._log.info)
+        for line in str(message["message"]).splitlines():
+            say("kjo: %s", line)
+        if hint := message.get("hint"):
+            say("kjo: hint: %s", hint)
+
+    @staticmethod
+    def _message(line: str) -> dict[str, Any] | None:
+        try:
+            message = json.loads(line)
+        except ValueError:
+            return None
+        return message if isinstance(message, dict) and "message" in message else None
+
+
+class Output:
+    """Log the containers' lines.
+
+    :param log: the task's log.
+    :param formatter: makes of a container's name and a line what is logged, as
+        KubernetesPodOperator's ``log_formatter`` does. It needs kjo's ``--prefix always``.
+    """
+
+    def __init__(self, log: Log, formatter: Callable[[str, str], str] | None = None) -> None:
+        self._log = log
+        self._formatter = formatter
+
+    def __call__(self, lines: list[str]) -> None:
+        """Take lines of kjo's standard output."""
+        if self._formatter is not None:
+            lines = [self._formatted(self._formatter, line) for line in lines]
+        self._log.info("%s", "\n".join(lines))
+
+    @staticmethod
+    def _formatted(formatter: Callable[[str, str], str], line: str) -> str:
+        prefix, found, rest = line.partition("] ")
+        if not found or not prefix.startswith("["):
+            return line
+        return formatter(prefix.rpartition(" ")[2], rest)

@@ -1,0 +1,103 @@
+//! Flags about what a Job hands on to whoever runs it.
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::{
+    core::xcom::{
+        file::{SIDECAR, Source},
+        handed::Wanted,
+        markers::Markers,
+    },
+    plane::Ears,
+    spec::{Refusal, xcom},
+};
+
+/// Flags of `kjo run`.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Values handed on")]
+pub struct XComArgs {
+    /// Lines "::kube_api:NAME=VALUE" in the main container's log: read them for the result file, and hide
+    /// them from stdout
+    #[arg(long, value_name = "HOW", default_value = "off")]
+    pub markers: MarkersArg,
+
+    /// Bring /airflow/xcom/return.json of the main container into the result file: as its termination message
+    /// (less than 4096 bytes), or by a sidecar that prints it to its own log
+    #[arg(long, value_name = "HOW")]
+    pub xcom: Option<XComArg>,
+
+    /// The sidecar's image, which must have a shell [default: the main container's]
+    #[arg(long, value_name = "IMAGE", requires = "xcom")]
+    pub xcom_image: Option<String>,
+}
+
+/// `--markers`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MarkersArg {
+    /// They are lines like any other
+    Off,
+    /// Read, and shown
+    Read,
+    /// Read, and not shown
+    Hide,
+}
+
+/// `--xcom`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum XComArg {
+    /// The container's termination message
+    Termination,
+    /// The log of a further container
+    Sidecar,
+}
+
+impl XComArgs {
+    /// Has the Job hand on what is asked for. `main` is `--main-container`.
+    ///
+    /// # Errors
+    /// The Job has something of its own in the way.
+    pub fn lay(&self, job: &mut Value, main: Option<&str>) -> Result<(), Refusal> {
+        let Some(source) = self.source() else { return Ok(()) };
+        if let (Source::Termination, Some(image)) = (source, &self.xcom_image) {
+            return Err(Refusal::new(
+                format!("--xcom-image {image} is for a sidecar, and --xcom termination has none"),
+                "leave one of the two out",
+            ));
+        }
+        xcom::apply(job, main, source, self.xcom_image.as_deref())
+    }
+
+    /// What is asked for, of this Job.
+    #[must_use]
+    pub fn wanted(&self, job: &Value, main: Option<&str>) -> Wanted {
+        Wanted {
+            markers: match self.markers {
+                MarkersArg::Off => Markers::Off,
+                MarkersArg::Read => Markers::Read,
+                MarkersArg::Hide => Markers::Hide,
+            },
+            file: self.source(),
+            main: xcom::speaker(job, main),
+        }
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.xcom.map(|source| match source {
+            XComArg::Termination => Source::Termination,
+            XComArg::Sidecar => Source::Sidecar,
+        })
+    }
+}
+
+/// The sidecar's name, where there is one: it is none of the manifest's, and its log is read whatever is shown.
+#[must_use]
+pub(super) fn sidecar(wanted: &Wanted) -> Option<String> {
+    (wanted.file == Some(Source::Sidecar)).then(|| SIDECAR.to_owned())
+}
+
+/// What listens for it in one run.
+#[must_use]
+pub(super) fn ears(wanted: &Wanted) -> Ears {
+    Ears::new(wanted.clone())
+}
