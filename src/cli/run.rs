@@ -37,6 +37,7 @@ use crate::{
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
     let reporter = Reporter::stderr(args.messages.face(env), started);
     let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
+        // Its arguments alone are larger than a stack frame should be.
         Box::pin(attempt(args, env, started, &reporter, result)).await
     })
     .await;
