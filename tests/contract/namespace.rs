@@ -59,8 +59,9 @@ impl Namespace {
             .expect("a namespace");
         let account = format!("/api/v1/namespaces/{name}/serviceaccounts/default");
         let ready = || BACKEND.is_sandbox() || BACKEND.request(&Method::GET, &account, &Value::Null).is_ok();
+        // After a test that stopped the API server its controllers may take half a minute to come back.
         assert!(
-            eventually(Duration::from_secs(30), ready),
+            eventually(Duration::from_secs(120), ready),
             "no default ServiceAccount in {name}"
         );
         Self { name, _guard: guard }
