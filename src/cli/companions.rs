@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::ask::Ask;
 use crate::{
     cluster::{Cluster, Served},
-    core::outcome::{Outcome, Verdict},
+    core::{
+        failure::{AfterCreate, Failure},
+        outcome::{Outcome, Verdict},
+    },
     spec::{Refusal, order::Order},
 };
 
@@ -22,7 +26,7 @@ pub(super) async fn places(
     started: Instant,
 ) -> Result<Result<Vec<String>, Verdict>, Refusal> {
     let ask = Ask::new(within, started)?;
-    let mut places = Vec::new();
+    let mut places: Vec<String> = Vec::new();
     for ((api_version, kind), title) in order.kinds().zip(order.titles()) {
         let what = format!("where the cluster keeps {kind} of {api_version}");
         let served = match ask.until_answered(&what, || cluster.served(api_version, kind)).await {
@@ -55,5 +59,67 @@ pub(super) async fn places(
             }
         });
     }
+    for (index, path) in places.iter().enumerate() {
+        if let Err(verdict) = judged(cluster, order, index, path, ask).await? {
+            return Ok(Err(verdict));
+        }
+    }
     Ok(Ok(places))
+}
+
+/// Whether the API server would take it, asked before anything is made: a Job that began without it would
+/// have to be taken back, and others of its companions might stay.
+async fn judged(
+    cluster: &Cluster,
+    order: &Order,
+    index: usize,
+    path: &str,
+    ask: Ask,
+) -> Result<Result<(), Verdict>, Refusal> {
+    let (_, mut companion) = order.companion(index, 1, "")?;
+    if let Some(metadata) = companion.object.get_mut("metadata").and_then(Value::as_object_mut) {
+        // Its owner does not exist yet.
+        metadata.remove("ownerReferences");
+    }
+    let title = format!("{}/{}", companion.kind, companion.name);
+    let failure = match ask
+        .until_answered(&title, || unless_taken(cluster, path, &companion.object))
+        .await
+    {
+        Ok(Ok(())) => return Ok(Ok(())),
+        Ok(Err(failure)) => failure,
+        Err(mut verdict) => {
+            verdict.outcome = Outcome::StartFailed;
+            return Ok(Err(verdict));
+        }
+    };
+    let message = format!("{title}, which comes with the Job, could not be made: {failure}");
+    match failure.after_create() {
+        AfterCreate::NotNow => {
+            let reason = failure.status().map_or("Refused", |s| s.reason.as_str());
+            Ok(Err(Verdict::new(Outcome::StartFailed, reason, message)
+                .with_hint(Some("try again later; nothing was created".to_owned()))))
+        }
+        AfterCreate::Never if !of_dry_runs(&failure) => Err(Refusal::new(
+            message,
+            "correct the manifest, or ask for the permission; nothing was created",
+        )),
+        // A webhook that cannot judge without effects judges when it comes to it.
+        AfterCreate::Never | AfterCreate::SendAgain | AfterCreate::ReadBack | AfterCreate::Exists => Ok(Ok(())),
+    }
+}
+
+/// A name that is taken is looked at when it comes to it.
+async fn unless_taken(cluster: &Cluster, path: &str, object: &Value) -> Result<(), Failure> {
+    match cluster.judge(path, object).await {
+        Err(failure) if !failure.is(409) => Err(failure),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
+/// The refusal is about trying out, not about the object (apiserver, `NewDryRunUnsupportedErr`).
+fn of_dry_runs(failure: &Failure) -> bool {
+    failure
+        .status()
+        .is_some_and(|status| status.message.contains("dry run"))
 }

@@ -29,7 +29,12 @@ pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Option<Bund
                 command: image.command.clone(),
                 ..Main::default()
             };
-            laid(Bundle::alone("--image", image.manifest()), &main, settings, env).map(Some)
+            let mut job = image.manifest();
+            if let (true, Some(spec)) = (settings.overlay.per_index(), job["spec"].as_object_mut()) {
+                // One try in all would be one failure for all indexes.
+                spec.remove("backoffLimit");
+            }
+            laid(Bundle::alone("--image", job), &main, settings, env).map(Some)
         }
         Source::Files(args, main) => laid(files::bundle(args)?, main, settings, env).map(Some),
         Source::From(..) => Ok(None),

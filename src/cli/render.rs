@@ -17,11 +17,8 @@ use crate::{
     cluster::{self, Cluster, Connection, Served},
     core::{exit, notice::Notice},
     report::{self, Reporter},
-    spec::{Refusal, identity::RunId, order::Order, write},
+    spec::{Refusal, companions::MASK, identity::RunId, order::Order, write},
 };
-
-/// What stands in the place of a secret value.
-const MASK: &str = "***";
 
 /// `kjo render`.
 #[derive(Debug, Args)]

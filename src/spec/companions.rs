@@ -15,6 +15,9 @@ use super::{
 /// Names of ConfigMaps and Secrets are DNS subdomains.
 const MAX_NAME: usize = 253;
 
+/// What `kjo render` prints in the place of a Secret's values.
+pub const MASK: &str = "***";
+
 /// How the objects of this run are named.
 #[derive(Debug, Clone, Copy)]
 pub struct Naming<'a> {
@@ -93,6 +96,7 @@ pub fn named(bundle: &Bundle, naming: &Naming<'_>) -> Result<Named, Refusal> {
     let mut companions = Vec::new();
     for document in &bundle.companions {
         same_namespace(document, naming.namespace)?;
+        not_masked(document)?;
         let api_version = document.api_version().unwrap_or_default().to_owned();
         let kind = document.kind().unwrap_or_default().to_owned();
         let ours = Kind::of(&api_version, &kind);
@@ -170,6 +174,24 @@ fn owned_are_there(bundle: &Bundle, own: &[String]) -> Result<(), Refusal> {
             return Err(Refusal::new(
                 format!("--own {wanted}: the file holds {found}"),
                 "write it as KIND/NAME, with the name that stands in the file",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// A Secret that was rendered with its values masked would be made with the mask in it.
+fn not_masked(document: &super::read::Document) -> Result<(), Refusal> {
+    if document.kind() != Some("Secret") {
+        return Ok(());
+    }
+    for field in ["stringData", "data"] {
+        let values = document.value.get(field).and_then(Value::as_object);
+        if let Some((key, _)) = values.into_iter().flatten().find(|(_, value)| *value == MASK) {
+            return Err(document.refuse(
+                &[field, key],
+                &format!("{} holds {MASK} in place of the value of {key}", document.title()),
+                "kjo render masks Secrets on a terminal and in CI; give it --show-secrets where its output is sent",
             ));
         }
     }

@@ -144,3 +144,15 @@ fn what_the_cluster_does_not_have_is_refused_before_anything_is_made() {
     }
     assert!(ns.names("jobs").is_empty() && ns.made("configmaps").is_empty());
 }
+
+#[test]
+fn what_would_be_refused_is_refused_before_anything_is_made() {
+    let ns = Namespace::new();
+    let mut documents = set("echo never");
+    documents[0]["data"] = json!({"no key at all": "x"});
+    ns.set(&documents, &[])
+        .run()
+        .expect(125, "")
+        .expect_said("nothing was created");
+    assert!(ns.names("jobs").is_empty() && ns.made("secrets").is_empty());
+}

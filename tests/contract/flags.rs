@@ -43,7 +43,7 @@ fn every_flag_once() {
         "--limits", "cpu=1,memory=128Mi,ephemeral-storage=2Gi", "--port", "http=8080", "--port", "53/UDP",
         "--termination-message-policy", "FallbackToLogsOnError",
         "--init-container", yaml("{name: init, image: busybox}"), "--sidecar", yaml("{name: side, image: busybox}"),
-        "--mount", "type=pvc,source=data,target=/data,readonly", "--mount", "type=hostpath,source=/tmp,target=/host",
+        "--mount", "type=pvc,source=data,target=/data,readonly",
         "--mount", "type=emptydir,target=/scratch,size=1Gi", "--mount", "type=configmap,source=settings,target=/settings",
         "--mount", "type=secret,source=secret,target=/secret,mode=0400",
         "--volume", yaml("{name: p, projected: {sources: [{serviceAccountToken: {path: token}}]}}"),
@@ -117,11 +117,13 @@ fn flags_that_exclude_others() {
     let rendered = Kjo::new(["render", "--dry-run=server", "-o", "json", "-n", ns.name.as_str()])
         .env("KUBECONFIG", BACKEND.kubeconfig())
         .args(["--image", "busybox", "--arg", "-x", "--arg", "y", "--host-network"])
+        .args(["--mount", "type=hostpath,source=/tmp,target=/host"])
         .run();
     let job: Value = serde_json::from_str(rendered.text()).unwrap_or_else(|e| panic!("{e}: {}", rendered.stderr));
     let pod = &job["spec"]["template"]["spec"];
     assert_eq!(pod["containers"][0]["args"], serde_json::json!(["-x", "y"]));
     assert_eq!(pod["hostNetwork"], true);
+    assert_eq!(pod["volumes"][0]["hostPath"]["path"], "/tmp");
     // The server's own addition: it has judged it.
     assert_eq!(pod["schedulerName"], "default-scheduler");
     ns.expect_nothing_left();

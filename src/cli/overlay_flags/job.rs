@@ -65,6 +65,11 @@ pub(super) struct JobArgs {
 }
 
 impl JobArgs {
+    /// Indexes have tries of their own.
+    pub(super) fn per_index(&self) -> bool {
+        self.backoff_limit_per_index.is_some()
+    }
+
     pub(super) fn changes(&self, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         for (field, value) in [
             ("parallelism", self.parallelism),

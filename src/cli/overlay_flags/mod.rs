@@ -21,6 +21,7 @@ use super::{files::bounded, settings::Env};
 use crate::spec::{
     Refusal,
     bundle::Bundle,
+    check::restricted,
     overlay::{self, At, Change, parse},
 };
 
@@ -76,6 +77,11 @@ impl OverlayArgs {
         !self.skip_checks
     }
 
+    /// Indexes have tries of their own.
+    pub(super) fn per_index(&self) -> bool {
+        self.job.per_index()
+    }
+
     /// Lays the flags over what was read. `container` is `--main-container`, `name` is `--name`.
     pub(super) fn lay(
         &self,
@@ -104,6 +110,9 @@ impl OverlayArgs {
             changes.push(Change::set(argument)?);
         }
         overlay::apply(&mut bundle.job, &changes, container)?;
+        if self.security.restricted() {
+            restricted::check(&bundle.job)?;
+        }
         bundle.companions.append(&mut made);
         Ok(())
     }

@@ -24,12 +24,16 @@ pub(super) struct SecurityArgs {
     pod_security_context: Option<String>,
 
     /// What the Pod Security level "restricted" wants, in every container: no root, no new privileges, no
-    /// capabilities, the runtime's seccomp profile
+    /// capabilities, the runtime's seccomp profile; what contradicts it is refused
     #[arg(long)]
     restricted: bool,
 }
 
 impl SecurityArgs {
+    pub(super) fn restricted(&self) -> bool {
+        self.restricted
+    }
+
     pub(super) fn changes(&self, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         if let Some(context) = &self.pod_security_context {
             let context = parse::map("--pod-security-context", context)?;

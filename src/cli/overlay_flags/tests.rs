@@ -66,7 +66,7 @@ fn every_flag_once() {
         "--service-account", "robot", "--automount-token", "false", "--node-selector", "kubernetes.io/arch=arm64",
         "--affinity", yaml("{nodeAffinity: {}}"), "--toleration", "gpu=yes:NoSchedule",
         "--topology-spread", yaml("{topologyKey: zone, maxSkew: 1, whenUnsatisfiable: DoNotSchedule}"),
-        "--runtime-class", "gvisor", "--scheduler", "s", "--priority-class", "low", "--host-network",
+        "--runtime-class", "gvisor", "--scheduler", "s", "--priority-class", "low",
         "--host-alias", "10.0.0.1=a,b", "--hostname", "h", "--subdomain", "sub", "--dns-policy", "None",
         "--dns-config", yaml("{nameservers: [1.1.1.1]}"), "--grace-period", "5",
         "-u", "1000:2000", "--security-context", yaml("{readOnlyRootFilesystem: true}"),
@@ -80,6 +80,9 @@ fn every_flag_once() {
         env: vec![("A".into(), "1".into())],
         command: vec!["argument".into()],
     };
+    // The one that contradicts --restricted.
+    let host = laid(&["--host-network"], &Main::default()).unwrap();
+    assert_eq!(host.job["spec"]["template"]["spec"]["hostNetwork"], true);
     let bundle = laid(&flags, &main).unwrap();
     let mut shown = vec![serde_json::to_string_pretty(&bundle.job).unwrap()];
     shown.extend(bundle.companions.iter().map(|c| c.value.to_string()));

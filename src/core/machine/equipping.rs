@@ -214,7 +214,12 @@ impl Machine {
         let job = &self.plan.job;
         let reason = failure.status().map_or("Setup", |s| s.reason.as_str());
         let message = format!("{object}, which comes with job/{job}, could not be made: {failure}");
-        let verdict = Verdict::new(outcome, reason, message).with_hint(failure.hint(&self.plan.namespace));
+        let hint = if failure.is(400) || failure.is(422) {
+            Some("correct it in the manifest; the Job goes again".to_owned())
+        } else {
+            failure.hint(&self.plan.namespace)
+        };
+        let verdict = Verdict::new(outcome, reason, message).with_hint(hint);
         self.conclude(verdict.on_unfinished_job(), now)
     }
 

@@ -3,6 +3,7 @@
 
 mod metadata;
 mod pod;
+pub mod restricted;
 mod templates;
 
 #[cfg(test)]
