@@ -133,6 +133,12 @@ fn printed(objects: &[Value], format: Format) -> String {
 fn mask(objects: &mut [Value]) -> bool {
     let mut masked = false;
     for secret in objects.iter_mut().filter(|o| o.get("kind") == Some(&"Secret".into())) {
+        // What kubectl apply has left there holds them too.
+        let last = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
+        if let Some(applied) = secret.pointer_mut(last) {
+            *applied = MASK.into();
+            masked = true;
+        }
         for field in ["data", "stringData"] {
             for value in secret
                 .get_mut(field)

@@ -57,10 +57,14 @@ fn utf16(file: &str, bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Result<String, R
         .map_err(|_| broken())
 }
 
-/// The line at this place with a mark under the column; control characters are made visible.
+/// The line at this place with a mark under the column; control characters are made visible. Nothing of a
+/// Secret is shown: the place has to do.
 pub(super) fn excerpt(text: &str, at: Mark) -> Option<String> {
     const AROUND: usize = 70;
     let line = text.lines().nth(at.line.checked_sub(1)?)?;
+    if in_secret(text, at.line) {
+        return None;
+    }
     let column = at.column.max(1) - 1;
     let from = column.saturating_sub(AROUND / 2);
     let visible: String = line
@@ -72,8 +76,43 @@ pub(super) fn excerpt(text: &str, at: Mark) -> Option<String> {
     Some(format!("    {visible}\n    {:>width$}", "^", width = column - from + 1))
 }
 
+/// Whether this line, counted from 1, stands in a document that says that it is a Secret, in YAML or JSON. The text
+/// may be broken, so that it is looked at by lines.
+fn in_secret(text: &str, line: usize) -> bool {
+    let says = |line: &str| {
+        let line = line.replace(['"', '\''], "");
+        let mut words = line.split_whitespace().collect::<String>();
+        words.retain(|c| c != ',');
+        words.contains("kind:Secret")
+    };
+    let mut secret = false;
+    for (n, text) in (1..).zip(text.lines()) {
+        if text.starts_with("---") {
+            if n > line {
+                break;
+            }
+            secret = false;
+        }
+        secret |= says(text);
+    }
+    secret
+}
+
 /// Neither a control character nor one that turns the direction of what follows.
 fn shown(c: char) -> bool {
     !c.is_control()
         && !matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::in_secret;
+
+    #[test]
+    fn lines_of_a_secret_are_known_also_where_the_text_is_broken() {
+        let text = "kind: Job\na: b: c\n---\nstringData: {p: 1}\nkind: Secret # of the job\n--- \nx: y\n";
+        let told: Vec<bool> = (1..=7).map(|line| in_secret(text, line)).collect();
+        assert_eq!(told, [false, false, true, true, true, false, false]);
+        assert!(in_secret(r#"{"kind" : "Secret", "data": {"a": 1}}"#, 1));
+    }
 }
