@@ -33,11 +33,23 @@ impl Ask {
         self.started + self.within
     }
 
-    /// Asks until there is an answer, a failure that does not heal, or no time left: that is a verdict on
-    /// `what`.
+    /// Asks until there is an answer, a failure that does not heal, or no time left: that is a verdict, by which
+    /// `what` could not be read.
     pub(super) async fn until_answered<T, F>(
         &self,
         what: &str,
+        request: impl Fn() -> F,
+    ) -> Result<Result<T, Failure>, Verdict>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.until_done(&format!("{what} could not be read"), request).await
+    }
+
+    /// The same of a request that is no reading; `undone` says what was not done, to which object.
+    pub(super) async fn until_done<T, F>(
+        &self,
+        undone: &str,
         request: impl Fn() -> F,
     ) -> Result<Result<T, Failure>, Verdict>
     where
@@ -48,11 +60,11 @@ impl Ask {
             match tokio::time::timeout_at(self.until(), request()).await {
                 Ok(Err(failure)) if failure.may_heal() => seek.failed(failure, self.started.elapsed()),
                 Ok(answer) => return Ok(answer),
-                Err(_) => return Err(seek.over(what)),
+                Err(_) => return Err(seek.undone(undone)),
             }
             tokio::time::sleep_until(self.started + seek.due()).await;
             if !seek.again(self.started.elapsed()) {
-                return Err(seek.over(what));
+                return Err(seek.undone(undone));
             }
         }
     }

@@ -37,11 +37,7 @@ pub(super) async fn places(
                     "create it with 'kubectl apply', and leave it out of the manifest",
                 ));
             }
-            Err(mut verdict) => {
-                // Nothing was made.
-                verdict.outcome = Outcome::StartFailed;
-                return Ok(Err(verdict));
-            }
+            Err(verdict) => return Ok(Err(verdict.nothing_made())),
         };
         places.push(match served {
             Served::InNamespace(path) => path,
@@ -88,10 +84,7 @@ async fn judged(
     {
         Ok(Ok(())) => return Ok(Ok(())),
         Ok(Err(failure)) => failure,
-        Err(mut verdict) => {
-            verdict.outcome = Outcome::StartFailed;
-            return Ok(Err(verdict));
-        }
+        Err(verdict) => return Ok(Err(verdict.nothing_made())),
     };
     let message = format!("{title}, which comes with the Job, could not be made: {failure}");
     match failure.after_create() {

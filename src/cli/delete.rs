@@ -19,7 +19,7 @@ use crate::{
         machine::{Deletion, Propagation},
         notice::Notice,
         outcome::{Outcome, Verdict},
-        pod::PodView,
+        pod::{self, PodView},
         seek,
     },
     report::Reporter,
@@ -138,9 +138,8 @@ impl Removing<'_> {
         let request = || cluster.delete_job(&job.name, &job.uid, propagation);
         let deletion = Ask::new(self.within, Instant::now())
             .map_err(|refusal| Verdict::new(Outcome::Refused, "Setup", refusal.message))?
-            .until_answered(&what, request)
-            .await
-            .map_err(|verdict| may_still_be_there(verdict, &what))?
+            .until_done(&format!("{what} could not be deleted and may still be there"), request)
+            .await?
             .map_err(|failure| {
                 Verdict::new(
                     Outcome::Refused,
@@ -172,8 +171,7 @@ impl Removing<'_> {
     }
 
     async fn gone(&self, job: &JobView, ending: &[PodView]) -> Result<(), Verdict> {
-        let grace = ending.iter().map(|pod| pod.grace_seconds).max().unwrap_or(0);
-        let until = Instant::now() + Duration::from_secs(u64::try_from(grace).unwrap_or(0)) + GONE_WITHIN;
+        let until = Instant::now() + pod::longest_grace(ending) + GONE_WITHIN;
         loop {
             let there = match self.target.cluster.read_job(&job.name).await {
                 Ok(Some(other)) => other.uid == job.uid,
@@ -192,14 +190,4 @@ impl Removing<'_> {
             tokio::time::sleep(LOOK_EVERY).await;
         }
     }
-}
-
-fn may_still_be_there(mut verdict: Verdict, what: &str) -> Verdict {
-    verdict.message = verdict
-        .message
-        .replace("could not be read", "could not be deleted and may still be there");
-    if !verdict.message.contains(what) {
-        verdict.message = format!("{what}: {}", verdict.message);
-    }
-    verdict
 }

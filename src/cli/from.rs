@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use super::{ask::Ask, settings::RunSettings};
 use crate::{
     cluster::{self, Connection},
-    core::outcome::{Outcome, Verdict},
+    core::outcome::Verdict,
     spec::{Refusal, read::Document},
 };
 
@@ -44,11 +44,7 @@ pub(super) async fn cron_job(
                 "kjo needs get on cronjobs.batch there",
             ));
         }
-        Err(mut verdict) => {
-            // Nothing was made.
-            verdict.outcome = Outcome::StartFailed;
-            return Ok(Err(verdict));
-        }
+        Err(verdict) => return Ok(Err(verdict.nothing_made())),
     };
     let found = found.ok_or_else(|| {
         Refusal::new(

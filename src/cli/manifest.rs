@@ -7,16 +7,19 @@ use tokio::time::Instant;
 use super::{
     files, from,
     overlay_flags::Main,
+    run,
     settings::{Env, RunSettings, Source},
 };
 use crate::{
     cluster::Connection,
-    core::{log::choice::Declared, main_container, outcome::Verdict},
+    core::{log::choice::Declared, main_container, notice::Notice, outcome::Verdict},
+    report::Reporter,
     spec::{
         Refusal,
         bundle::Bundle,
         check,
         identity::RunId,
+        order::Order,
         prepare::{Overlay, Prepared, prepare},
     },
 };
@@ -107,4 +110,30 @@ pub(super) fn prepared(
         run_id,
     };
     prepare(bundle.job.clone(), &overlay)
+}
+
+/// Who the run is: as it was given, or at random.
+pub(super) fn run_id(settings: &RunSettings) -> Result<RunId, Refusal> {
+    match &settings.run_id {
+        Some(id) => Ok(id.clone()),
+        None => Ok(RunId::random(run::random()?)),
+    }
+}
+
+/// What is sent, for whichever generation; says what was decided and changed on the way.
+pub(super) fn order(
+    settings: &RunSettings,
+    mut bundle: Bundle,
+    prepared: Prepared,
+    run_id: RunId,
+    reporter: &Reporter,
+) -> Result<Order, Refusal> {
+    let told = std::mem::take(&mut bundle.told);
+    bundle.job = prepared.job;
+    let own = settings.life.own.clone();
+    let (order, warnings) = Order::new(bundle, prepared.names, run_id, &prepared.namespace, own)?;
+    for what in told.into_iter().chain(prepared.adjusted).chain(warnings) {
+        reporter.say(&Notice::Adjusted(what));
+    }
+    Ok(order)
 }

@@ -10,14 +10,13 @@ use super::{
     args::RunArgs,
     life_flags::in_ci,
     manifest,
-    run::random,
     settings::{Env, RunSettings},
 };
 use crate::{
     cluster::{self, Cluster, Connection, Served},
     core::{exit, notice::Notice},
     report::{self, Reporter},
-    spec::{Refusal, companions::MASK, identity::RunId, order::Order, write},
+    spec::{Refusal, companions::MASK, write},
 };
 
 /// `kjo render`.
@@ -81,33 +80,25 @@ async fn attempt(args: RenderArgs, env: Env<'_>, started: Instant, reporter: &Re
     let settings = RunSettings::new(run, env)?;
     let early = manifest::bundle(&settings, env)?;
     let connection = settings.cluster.find().await;
-    let mut bundle = match (early, &connection) {
+    let bundle = match (early, &connection) {
         (Some(bundle), _) => bundle,
         (None, Ok(connection)) => manifest::of_cluster(&settings, connection, env, started)
             .await?
             .map_err(|verdict| Refusal::new(verdict.message, "see 'kjo check'"))?,
         (None, Err(refusal)) => return Err(refusal.clone()),
     };
-    let run_id = match &settings.run_id {
-        Some(id) => id.clone(),
-        None => RunId::random(random()?),
-    };
+    let run_id = manifest::run_id(&settings)?;
     // Without a cluster only the context's namespace is missing.
     let context_namespace = connection
         .as_ref()
         .map_or("default", |c| c.namespace.as_str())
         .to_owned();
     let prepared = manifest::prepared(&settings, &bundle, &run_id, &context_namespace)?;
-    let told = bundle.told.clone();
-    bundle.job = prepared.job;
-    let own = settings.life.own.clone();
-    let (order, warnings) = Order::new(bundle, prepared.names, run_id, &prepared.namespace, own)?;
-    for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
-        reporter.say(&Notice::Adjusted(what.clone()));
-    }
+    let namespace = prepared.namespace.clone();
+    let order = manifest::order(&settings, bundle, prepared, run_id, reporter)?;
     let mut objects = order.objects(1)?;
     if dry_run == Some(DryRun::Server) {
-        objects = judged(objects, &connection?, &prepared.namespace, reporter).await?;
+        objects = judged(objects, &connection?, &namespace, reporter).await?;
     }
     if !show_secrets && (std::io::stdout().is_terminal() || in_ci(env)) && mask(&mut objects) {
         reporter.say(&Notice::Adjusted(format!(

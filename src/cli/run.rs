@@ -160,14 +160,11 @@ async fn get_ready(
     } else {
         (settings.cluster.find().await?, Sandbox::default())
     };
-    let mut bundle = match early {
+    let bundle = match early {
         Some(bundle) => bundle,
         None => manifest::of_cluster(settings, &connection, env, started).await??,
     };
-    let run_id = match &settings.run_id {
-        Some(id) => id.clone(),
-        None => RunId::random(random()?),
-    };
+    let run_id = manifest::run_id(settings)?;
     let prepared = manifest::prepared(settings, &bundle, &run_id, &connection.namespace)?;
     sandbox.namespace(&prepared.namespace);
     let mut cluster = cluster::connect(&connection, &prepared.namespace)?;
@@ -180,17 +177,12 @@ async fn get_ready(
         namespace: prepared.namespace.clone(),
     });
     let (plan, wanted) = plan(settings, &prepared, &run_id)?;
-    let told = bundle.told.clone();
-    bundle.job = prepared.job;
-    let own = settings.life.own.clone();
-    let (mut order, warnings) = Order::new(bundle, prepared.names, run_id, &prepared.namespace, own)?;
-    for what in told.iter().chain(&prepared.adjusted).chain(&warnings) {
-        reporter.say(&Notice::Adjusted(what.clone()));
-    }
+    let namespace = prepared.namespace.clone();
+    let mut order = manifest::order(settings, bundle, prepared, run_id, reporter)?;
     order.made_at(companions::places(&cluster, &order, settings.connect_timeout, started).await??);
     if let Some(pod) = &settings.life.owned_by_pod {
         let ask = Ask::new(settings.connect_timeout, started)?;
-        let (name, uid) = own_pod(&cluster, pod, env, &prepared.namespace, ask).await?;
+        let (name, uid) = own_pod(&cluster, pod, env, &namespace, ask).await?;
         order.owned_by(&name, &uid);
     }
     Ok(Ready {
@@ -328,12 +320,7 @@ async fn own_pod(
     let hint = format!("an owner has to be in the Job's namespace, {namespace}, and kjo needs get on pods there");
     let what = format!("pod/{name} of --owned-by-pod");
     let answer = ask.until_answered(&what, || cluster.read_pod(&name)).await;
-    // Nothing was made.
-    let answer = answer.map_err(|mut verdict| {
-        verdict.outcome = Outcome::StartFailed;
-        verdict
-    })?;
-    match answer {
+    match answer.map_err(Verdict::nothing_made)? {
         Ok(Some(pod)) => Ok((name, pod.uid)),
         Ok(None) => Err(Refusal::new(
             format!("--owned-by-pod: there is no pod/{name} in namespace {namespace}"),

@@ -86,7 +86,7 @@ impl Which {
     pub(super) fn what(&self) -> String {
         match self {
             Self::Name(name) => format!("job/{name}"),
-            Self::RunId(id) => format!("the Jobs of run id {}", id.as_str()),
+            Self::RunId(id) => seek::of_run(id.as_str()),
         }
     }
 

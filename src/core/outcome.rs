@@ -122,6 +122,13 @@ impl Verdict {
         self
     }
 
+    /// The same on a run that has made nothing: trying again may help.
+    #[must_use]
+    pub fn nothing_made(mut self) -> Self {
+        self.outcome = Outcome::StartFailed;
+        self
+    }
+
     /// Given although the Job has not finished.
     #[must_use]
     pub fn on_unfinished_job(mut self) -> Self {

@@ -1,5 +1,7 @@
 //! What kjo reads of a pod: its containers, why they wait, how they ended, whether it was asked to go.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerState as K8sState, ContainerStateTerminated, ContainerStatus, Pod},
@@ -70,6 +72,13 @@ impl Phase {
             Self::Unfinished => false,
         }
     }
+}
+
+/// The longest grace period of these pods; none where there are no pods.
+#[must_use]
+pub fn longest_grace<'a>(pods: impl IntoIterator<Item = &'a PodView>) -> Duration {
+    let longest = pods.into_iter().map(|pod| pod.grace_seconds).max().unwrap_or(0);
+    Duration::from_secs(u64::try_from(longest).unwrap_or(0))
 }
 
 /// One container of a pod.

@@ -53,19 +53,26 @@ impl Seek {
     /// The verdict when it is over; `what` could not be read.
     #[must_use]
     pub fn over(&self, what: &str) -> Verdict {
+        self.undone(&format!("{what} could not be read"))
+    }
+
+    /// The verdict when it is over; `undone` says what was not done, to which object.
+    #[must_use]
+    pub fn undone(&self, undone: &str) -> Verdict {
         let why = self
             .last
             .as_ref()
             .map_or_else(|| "no answer".to_owned(), ToString::to_string);
-        Verdict::new(
-            Outcome::Unknown,
-            "ServerUnavailable",
-            format!("{what} could not be read: {why}"),
-        )
-        .with_hint(Some(
+        Verdict::new(Outcome::Unknown, "ServerUnavailable", format!("{undone}: {why}")).with_hint(Some(
             "check that the server is up and reachable; --connect-timeout sets how long to try".to_owned(),
         ))
     }
+}
+
+/// For messages: what is looked for by its run id.
+#[must_use]
+pub fn of_run(run_id: &str) -> String {
+    format!("the Jobs of run id {run_id}")
 }
 
 /// The verdict when there is no such Job.

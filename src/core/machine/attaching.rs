@@ -18,8 +18,7 @@ pub(super) struct Attaching(Seek);
 
 impl Attaching {
     pub(super) fn new(plan: &Plan, now: Duration, jitter: Jitter) -> Self {
-        let until = (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX));
-        Self(Seek::new(until, jitter))
+        Self(Seek::new(plan.connect_by(now), jitter))
     }
 
     pub(super) fn due(&self) -> (Duration, &'static str) {
@@ -106,7 +105,7 @@ impl Machine {
     fn sought(&self) -> String {
         match &self.plan {
             Plan { job, .. } if !job.is_empty() => format!("job/{job}"),
-            plan => format!("the Jobs of run id {}", plan.identity.run_id),
+            plan => seek::of_run(&plan.identity.run_id),
         }
     }
 

@@ -72,7 +72,7 @@ impl Creating {
             generation,
             suspended: false,
             conflict: Conflict::None,
-            until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
+            until: plan.connect_by(now),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
             next: None,
             doubt: Doubt::Never,

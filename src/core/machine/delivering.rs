@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::{
     Action, Cleanup, Deleted, Ended, Machine, Stage, Task,
-    ending::{Basis, DELETE_BUDGET},
+    ending::Basis,
     io::Origin,
     looking::say,
+    tries::{Now, Tries},
 };
 use crate::core::{
-    backoff::Backoff,
     failure::Failure,
     notice::AdoptionNotice,
     outcome::{Outcome, Verdict},
@@ -28,12 +28,7 @@ pub(super) enum Delivery {
     /// It is noted; nothing has been marked.
     Noted,
     /// A request to mark the Job is under way, or waits for its next try.
-    Marking {
-        backoff: Backoff,
-        next: Option<Duration>,
-        by: Duration,
-        last: Option<Failure>,
-    },
+    Marking(Tries),
     /// A deleted Job is waited for until then.
     Going(Duration),
     /// Nothing is left to be done.
@@ -43,7 +38,7 @@ pub(super) enum Delivery {
 impl Delivery {
     pub(super) fn due(&self) -> Option<(Duration, &'static str)> {
         match self {
-            Self::Marking { next, by, .. } => Some((next.map_or(*by, |next| next.min(*by)), "mark")),
+            Self::Marking(tries) => Some((tries.due(), "mark")),
             Self::Going(by) => Some((*by, "gone")),
             Self::Open | Self::Noted | Self::Done => None,
         }
@@ -51,13 +46,14 @@ impl Delivery {
 
     /// A request to mark the Job is under way, or is going to be.
     pub(super) fn marking(&self) -> bool {
-        matches!(self, Self::Marking { .. })
+        matches!(self, Self::Marking(_))
     }
 
     /// No later than this.
     pub(super) fn hurry(&mut self, limit: Duration) {
         match self {
-            Self::Marking { by, .. } | Self::Going(by) => *by = limit.min(*by),
+            Self::Marking(tries) => tries.hurry(limit),
+            Self::Going(by) => *by = limit.min(*by),
             Self::Open | Self::Noted | Self::Done => {}
         }
     }
@@ -101,31 +97,25 @@ impl Machine {
     pub(super) fn last_act(&mut self, cleanup: &Cleanup, now: Duration) -> Option<Vec<Action>> {
         let (wanted, deleted) = (self.wants_mark(cleanup), *cleanup == Cleanup::Deleted);
         let limit = self.stopped.map(|(_, limit)| limit);
-        let grace = Duration::from_secs(self.pods.longest_grace());
+        let gone_by = now + Duration::from_secs(self.pods.longest_grace()) + GONE_WITHIN;
         let gone = self.pods.unfinished().is_empty();
         let uid = self.job.as_ref().map(|job| job.uid.clone()).unwrap_or_default();
         let jitter = self.jitter.fork();
         let Stage::Ending(ending) = &mut self.stage else {
             return None;
         };
-        let by = |at: Duration| limit.map_or(at, |limit| at.min(limit));
         match &ending.delivery {
             Delivery::Done => None,
-            Delivery::Marking { .. } => Some(Vec::new()),
+            Delivery::Marking(_) => Some(Vec::new()),
             Delivery::Going(by) => (now < *by && !(ending.job_gone && gone)).then(Vec::new),
             Delivery::Open | Delivery::Noted if wanted => {
-                ending.delivery = Delivery::Marking {
-                    backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), jitter),
-                    next: None,
-                    by: by(now + DELETE_BUDGET),
-                    last: None,
-                };
+                ending.delivery = Delivery::Marking(Tries::new(now, limit, jitter));
                 Some(vec![Action::Mark { uid }])
             }
             Delivery::Open | Delivery::Noted
                 if deleted && self.plan.deleted == Deleted::Gone && !(ending.job_gone && gone) =>
             {
-                ending.delivery = Delivery::Going(by(now + grace + GONE_WITHIN));
+                ending.delivery = Delivery::Going(limit.map_or(gone_by, |limit| gone_by.min(limit)));
                 Some(Vec::new())
             }
             Delivery::Open | Delivery::Noted => {
@@ -164,10 +154,7 @@ impl Machine {
         let Stage::Ending(ending) = &mut self.stage else {
             return Vec::new();
         };
-        let Delivery::Marking {
-            backoff, next, last, ..
-        } = &mut ending.delivery
-        else {
+        let Delivery::Marking(tries) = &mut ending.delivery else {
             return Vec::new();
         };
         match answer {
@@ -181,8 +168,7 @@ impl Machine {
                 Vec::new()
             }
             Err(failure) if failure.may_heal() => {
-                *next = Some(now + backoff.next(failure.retry_after()));
-                *last = Some(failure);
+                tries.failed(failure, now);
                 Vec::new()
             }
             Err(failure) => {
@@ -199,24 +185,19 @@ impl Machine {
             return Vec::new();
         };
         match &mut ending.delivery {
-            Delivery::Marking { by, last, .. } if now >= *by => {
-                let why = last
-                    .as_ref()
-                    .map_or_else(|| "the server did not answer in time".to_owned(), ToString::to_string);
-                ending.delivery = Delivery::Done;
-                not_marked(job, told, why)
-            }
-            Delivery::Marking { next, .. } if next.is_some_and(|at| now >= at) => {
-                *next = None;
-                vec![Action::Mark { uid }]
-            }
+            Delivery::Marking(tries) => match tries.at(now) {
+                Now::Wait => Vec::new(),
+                Now::Again => vec![Action::Mark { uid }],
+                Now::Over(why) => {
+                    ending.delivery = Delivery::Done;
+                    not_marked(job, told, why)
+                }
+            },
             Delivery::Going(by) if now >= *by => {
                 ending.delivery = Delivery::Done;
                 Vec::new()
             }
-            Delivery::Marking { .. } | Delivery::Going(_) | Delivery::Open | Delivery::Noted | Delivery::Done => {
-                Vec::new()
-            }
+            Delivery::Going(_) | Delivery::Open | Delivery::Noted | Delivery::Done => Vec::new(),
         }
     }
 }

@@ -10,9 +10,9 @@ use super::{
     pods::Pods,
     quiet::{QUIET, Quiet},
     recount::{REFUSALS, Reconcile},
+    tries::{Now, Tries},
 };
 use crate::core::{
-    backoff::Backoff,
     failure::Failure,
     job::JobView,
     notice::{LogNotice, Notice},
@@ -23,8 +23,6 @@ use crate::core::{
 const RECONCILE_AFTER: Duration = Duration::from_secs(1);
 /// Beyond the pods' grace, for the API to tell that they have ended.
 const GRACE_MARGIN: Duration = Duration::from_secs(5);
-/// How long a delete request is repeated.
-pub(super) const DELETE_BUDGET: Duration = Duration::from_secs(30);
 /// What a signal leaves for stdout after the logs.
 const FLUSH_MARGIN: Duration = Duration::from_millis(500);
 
@@ -70,20 +68,14 @@ enum Removal {
     /// Decided after draining, by policy.
     ByPolicy(Propagation),
     /// A request is under way, or waits for its next try.
-    Asked {
-        propagation: Propagation,
-        backoff: Backoff,
-        next: Option<Duration>,
-        by: Duration,
-        last: Option<Failure>,
-    },
+    Asked(Propagation, Tries),
     Done(Cleanup),
 }
 
 impl Ending {
     /// A delete request is under way.
     pub(super) fn deleting(&self) -> bool {
-        matches!(self.removal, Removal::Asked { .. })
+        matches!(self.removal, Removal::Asked(..))
     }
 
     pub(super) fn due(&self, plan: &Plan, pods: &Pods) -> Option<(Duration, &'static str)> {
@@ -102,7 +94,7 @@ impl Ending {
             Reconcile::Settled | Reconcile::Asked => None,
         };
         let delete = match &self.removal {
-            Removal::Asked { next, by, .. } => Some((next.map_or(*by, |next| next.min(*by)), "delete")),
+            Removal::Asked(_, tries) => Some((tries.due(), "delete")),
             Removal::ByPolicy(_) | Removal::Done(_) => None,
         };
         let events = match self.gathering {
@@ -232,20 +224,14 @@ impl Machine {
     }
 
     fn removal(&mut self, propagation: Propagation, now: Duration) -> Removal {
-        let by = now + DELETE_BUDGET;
-        Removal::Asked {
-            propagation,
-            backoff: Backoff::new(Duration::from_millis(200), Duration::from_secs(5), self.jitter.fork()),
-            next: None,
-            last: None,
-            by: self.stopped.map_or(by, |(_, limit)| by.min(limit)),
-        }
+        let limit = self.stopped.map(|(_, limit)| limit);
+        Removal::Asked(propagation, Tries::new(now, limit, self.jitter.fork()))
     }
 
     fn delete_action(&self, removal: &Removal) -> Option<Action> {
         let uid = self.job.as_ref()?.uid.clone();
         match removal {
-            Removal::Asked { propagation, .. } => Some(Action::Delete {
+            Removal::Asked(propagation, _) => Some(Action::Delete {
                 uid,
                 propagation: *propagation,
             }),
@@ -264,11 +250,11 @@ impl Machine {
                 // The Job has finished: what was not read by now is not waited for.
                 (Basis::Finished | Basis::Announced | Basis::Main(_), _)
                 | (_, Removal::ByPolicy(_) | Removal::Done(_)) => now,
-                (Basis::Given(_), Removal::Asked { .. }) => limit.saturating_sub(FLUSH_MARGIN),
+                (Basis::Given(_), Removal::Asked(..)) => limit.saturating_sub(FLUSH_MARGIN),
             };
             ending.drain_by = Some(ending.drain_by.map_or(drain_by, |by| by.min(drain_by)));
-            if let Removal::Asked { by, .. } = &mut ending.removal {
-                *by = limit.min(*by);
+            if let Removal::Asked(_, tries) = &mut ending.removal {
+                tries.hurry(limit);
             }
             ending.delivery.hurry(limit);
         }
@@ -377,10 +363,7 @@ impl Machine {
 
     fn deleted(&mut self, answer: Result<Deletion, Failure>, now: Duration) {
         let Stage::Ending(ending) = &mut self.stage else { return };
-        let Removal::Asked {
-            backoff, next, last, ..
-        } = &mut ending.removal
-        else {
+        let Removal::Asked(_, tries) = &mut ending.removal else {
             return;
         };
         match answer {
@@ -392,8 +375,7 @@ impl Machine {
                 ending.removal = Removal::Done(Cleanup::Deleted);
             }
             Err(failure) if failure.may_heal() => {
-                *next = Some(now + backoff.next(failure.retry_after()));
-                *last = Some(failure);
+                tries.failed(failure, now);
             }
             Err(failure) => ending.removal = Removal::Done(Cleanup::Failed(failure.to_string())),
         }
@@ -411,25 +393,15 @@ impl Machine {
             ending.gathering = Gathering::Over;
         }
         let mut actions = Vec::new();
-        if let Removal::Asked {
-            next,
-            by,
-            propagation,
-            last,
-            ..
-        } = &mut ending.removal
-        {
-            if now >= *by {
-                let why = last
-                    .as_ref()
-                    .map_or_else(|| "the server did not answer in time".to_owned(), ToString::to_string);
-                ending.removal = Removal::Done(Cleanup::Failed(why));
-            } else if next.is_some_and(|at| now >= at) {
-                *next = None;
-                actions.push(Action::Delete {
+        if let Removal::Asked(propagation, tries) = &mut ending.removal {
+            let propagation = *propagation;
+            match tries.at(now) {
+                Now::Wait => {}
+                Now::Again => actions.push(Action::Delete {
                     uid: job_uid.clone(),
-                    propagation: *propagation,
-                });
+                    propagation,
+                }),
+                Now::Over(why) => ending.removal = Removal::Done(Cleanup::Failed(why)),
             }
         }
         if matches!(ending.reconcile, Reconcile::At(at) if now >= at) {
@@ -443,7 +415,7 @@ impl Machine {
 
     /// Goes from step to step as far as it can.
     fn advance(&mut self, now: Duration) -> Vec<Action> {
-        let waits = |e: &Ending| matches!(e.removal, Removal::Asked { .. }) || e.delivery.marking();
+        let waits = |e: &Ending| matches!(e.removal, Removal::Asked(..)) || e.delivery.marking();
         if self.leaving && !matches!(&self.stage, Stage::Ending(e) if waits(e)) {
             return self.leave();
         }
@@ -502,7 +474,7 @@ impl Machine {
                 return actions;
             }
             match &ending.removal {
-                Removal::Asked { .. } => return actions,
+                Removal::Asked(..) => return actions,
                 Removal::Done(cleanup) => {
                     let cleanup = cleanup.clone();
                     actions.extend(self.note(cleanup.clone()));
@@ -538,7 +510,7 @@ impl Machine {
             (Basis::Finished | Basis::Announced, _) => ending.reconcile == Reconcile::Settled,
             (Basis::Main(_), _) => return self.pods.logs.read_of_ended().then_some(false),
             // Whoever deleted an unfinished Job: its pods have to end first.
-            (Basis::Given(_), Removal::Asked { .. }) => false,
+            (Basis::Given(_), Removal::Asked(..)) => false,
             // It may not be deleted, and nobody has asked its pods to end.
             (Basis::Given(_), Removal::Done(Cleanup::Failed(_))) => return Some(true),
             (Basis::Given(_), Removal::Done(_) | Removal::ByPolicy(_)) => {
@@ -559,7 +531,7 @@ impl Machine {
             Stage::Equipping(_) => return self.leave_unequipped(),
             Stage::Attaching(_) | Stage::Following(_) | Stage::Over => return Vec::new(),
             Stage::Ending(ending) => match &ending.removal {
-                Removal::Asked { .. } => {
+                Removal::Asked(..) => {
                     Cleanup::Failed("the delete request was sent, and no answer came in time".to_owned())
                 }
                 Removal::ByPolicy(_) => Cleanup::Kept,

@@ -34,7 +34,7 @@ impl Equipping {
             job,
             missing: (0..plan.companions.len()).collect(),
             backoff: Backoff::new(Duration::from_millis(250), Duration::from_secs(5), jitter),
-            until: (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX)),
+            until: plan.connect_by(now),
             next: None,
             asked: 0,
             last: None,

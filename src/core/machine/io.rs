@@ -362,6 +362,13 @@ pub struct Plan {
     pub seed: u64,
 }
 
+impl Plan {
+    /// Until when something that begins at `now` may try to reach the API server.
+    pub(super) fn connect_by(&self, now: Duration) -> Duration {
+        (now + self.connect_timeout).min(self.timeout.unwrap_or(Duration::MAX))
+    }
+}
+
 /// Which Job of which run it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {

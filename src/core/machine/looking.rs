@@ -18,8 +18,8 @@ use crate::core::{
     log::follow::Start,
     notice::{AdoptionNotice, Notice},
     outcome::{Outcome, Signal, Verdict},
-    pod::PodView,
-    seek::Seek,
+    pod::{self, PodView},
+    seek::{self, Seek},
 };
 
 /// Beyond their grace, for the cluster to tell that pods have ended.
@@ -59,7 +59,7 @@ enum Step {
 
 impl Looking {
     pub(super) fn new(plan: &Plan, taken: Option<String>, now: Duration, jitter: Jitter) -> Self {
-        let until = (now + plan.connect_timeout).min(plan.timeout.unwrap_or(Duration::MAX));
+        let until = plan.connect_by(now);
         Self {
             seek: Seek::new(until, jitter),
             until,
@@ -283,8 +283,7 @@ impl Machine {
         if limit.is_some() {
             return Vec::new();
         }
-        let grace = ending.iter().map(|pod| pod.grace_seconds).max().unwrap_or(0);
-        let left = Duration::from_secs(u64::try_from(grace).unwrap_or(0)) + ENDED_WITHIN;
+        let left = pod::longest_grace(ending.iter().copied()) + ENDED_WITHIN;
         *limit = Some(now + left);
         let pods: Vec<String> = ending.iter().map(|pod| pod.name.clone()).collect();
         waited_for.clone_from(&pods);
@@ -330,12 +329,10 @@ impl Machine {
         }
         let verdict = match over {
             Some(timeout) => out_of_time(&self.plan.job, timeout),
-            None => {
-                let run_id = &self.plan.identity.run_id;
-                let mut verdict = looking.seek.over(&format!("the Jobs of run id {run_id}"));
-                verdict.outcome = Outcome::StartFailed;
-                verdict
-            }
+            None => looking
+                .seek
+                .over(&seek::of_run(&self.plan.identity.run_id))
+                .nothing_made(),
         };
         self.finish(verdict, Cleanup::Nothing)
     }
@@ -355,11 +352,11 @@ impl Machine {
     }
 
     fn not_looked(&mut self, failure: &Failure) -> Vec<Action> {
-        let run_id = &self.plan.identity.run_id;
+        let what = seek::of_run(&self.plan.identity.run_id);
         let verdict = Verdict::new(
             Outcome::Refused,
             failure.status().map_or("Setup", |s| s.reason.as_str()),
-            format!("the Jobs of run id {run_id} could not be looked for: {failure}"),
+            format!("{what} could not be looked for: {failure}"),
         )
         .with_hint(failure.hint(&self.plan.namespace));
         self.finish(verdict, Cleanup::Nothing)

@@ -34,6 +34,7 @@ mod quiet;
 mod recount;
 mod showing;
 mod starting;
+mod tries;
 
 use std::time::Duration;
 
