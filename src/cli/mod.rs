@@ -22,6 +22,7 @@ pub mod serve;
 pub mod settings;
 pub mod status;
 mod target;
+mod usage;
 mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -38,19 +39,10 @@ use crate::core::exit;
 /// Parses these arguments and does what they ask for.
 #[must_use]
 pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
-    let cli = match Cli::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let cli = match Cli::try_parse_from(&argv) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are what was asked for; anything else would fail the same way again.
-            let code = if error.use_stderr() {
-                exit::REFUSED
-            } else {
-                exit::SUCCESS
-            };
-            // An error of printing is none: `kjo --help | head -1` has seen enough.
-            drop(error.print());
-            return ExitCode::from(code);
-        }
+        Err(error) => return ExitCode::from(usage::tell(&error, &argv, env)),
     };
     // Before there is a runtime: it waits for one process, and forks another.
     #[cfg(feature = "sandbox")]

@@ -53,12 +53,22 @@ pub enum XComArg {
 }
 
 impl XComArgs {
-    /// Has the Job hand on what is asked for. `main` is `--main-container`.
+    /// Has the Job hand on what is asked for, and says what of it is overruled. `main` is `--main-container`;
+    /// `of_logs` says that a flag wants the end of the log as termination message.
     ///
     /// # Errors
-    /// The Job has something of its own in the way.
-    pub fn lay(&self, job: &mut Value, main: Option<&str>) -> Result<(), Refusal> {
-        let Some(source) = self.source() else { return Ok(()) };
+    /// The Job, or that flag, has something of its own in the way.
+    pub fn lay(&self, job: &mut Value, main: Option<&str>, of_logs: bool) -> Result<Vec<String>, Refusal> {
+        let Some(source) = self.source() else {
+            return Ok(Vec::new());
+        };
+        if source == Source::Termination && of_logs {
+            return Err(Refusal::new(
+                "--xcom termination takes the value from a file, and --termination-message-policy \
+                 FallbackToLogsOnError would take the end of the log for it",
+                "leave one of the two out, or use --xcom sidecar",
+            ));
+        }
         if let (Source::Termination, Some(image)) = (source, &self.xcom_image) {
             return Err(Refusal::new(
                 format!("--xcom-image {image} is for a sidecar, and --xcom termination has none"),

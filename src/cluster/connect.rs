@@ -264,6 +264,10 @@ fn token_of_file(user: &mut AuthInfo) -> Result<(), Refusal> {
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens, and the parser would show the
 /// lines around.
 fn why(error: &KubeconfigError) -> String {
+    // kube's own words have the path in quotes twice.
+    if let KubeconfigError::ReadConfig(why, _) = error {
+        return format!("it cannot be read: {why}");
+    }
     let text = chain(error);
     let KubeconfigError::Parse(_) = error else {
         return text;

@@ -5,24 +5,28 @@ use serde_json::{Map, Value, json};
 use super::Refusal;
 use crate::core::xcom::file::{BEGIN, END, FILE, FOLDER, NONE, SIDECAR, Source};
 
-/// Has the container `main`, or else the first, hand over the file; returns that container's name.
+/// Has the container `main`, or else the first, hand over the file; returns what of the manifest is overruled.
 ///
 /// # Errors
 /// The Job has something of its own in the way.
-pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<&str>) -> Result<(), Refusal> {
+pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<&str>) -> Result<Vec<String>, Refusal> {
+    let mut told = Vec::new();
     let Some(pod) = job.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut) else {
         // A structure that no Job has is refused where that is judged.
-        return Ok(());
+        return Ok(told);
     };
     let Some(container) = container(pod, main) else {
-        return Ok(());
+        return Ok(told);
     };
     match source {
         Source::Termination => {
-            container.insert("terminationMessagePath".into(), json!(FILE));
             // The end of the log in place of a file that is missing would be taken for the value.
-            container.insert("terminationMessagePolicy".into(), json!("File"));
-            Ok(())
+            for (field, value) in [("terminationMessagePath", FILE), ("terminationMessagePolicy", "File")] {
+                let before = container.insert(field.into(), json!(value));
+                let before = before.filter(|before| !before.is_null() && before != value);
+                told.extend(before.map(|before| format!("--xcom termination sets {field} {value}, and not {before}")));
+            }
+            Ok(told)
         }
         Source::Sidecar => {
             let mounted = list(container.get("volumeMounts"), "mountPath");
@@ -34,7 +38,7 @@ pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<
             }
             let sidecar = sidecar(container, image);
             push(container, "volumeMounts", mount());
-            add(pod, sidecar)
+            add(pod, sidecar).map(|()| told)
         }
     }
 }

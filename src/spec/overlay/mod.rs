@@ -4,6 +4,7 @@
 pub mod parse;
 
 mod merge;
+mod order;
 mod set;
 
 #[cfg(test)]
@@ -12,6 +13,9 @@ mod tests;
 use serde_json::{Map, Value, json};
 
 use super::Refusal;
+
+/// By which fields items of a list are told apart, as the API server does (`x-kubernetes-list-map-keys`).
+pub type Key = &'static [&'static str];
 
 /// The part of a Job that a flag is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,13 +52,20 @@ pub enum Change {
         at: At,
         /// The list.
         list: &'static str,
-        /// By which field items are told apart; empty: all stay, and this comes behind them.
-        key: &'static str,
+        /// By which fields items are told apart; none: all stay, and this comes behind them.
+        key: Key,
         /// The item.
         item: Value,
+        /// The flag as it was typed, where no other flag may give the same item.
+        flag: Option<String>,
     },
     /// `--patch`: a strategic merge patch on the whole Job.
-    Patch(Value),
+    Patch {
+        /// The patch.
+        patch: Value,
+        /// The file that it is from, for messages.
+        file: String,
+    },
     /// `--set PATH=VALUE`.
     Set(set::Assignment),
 }
@@ -82,8 +93,31 @@ impl Change {
 
     /// An item of a list.
     #[must_use]
-    pub fn item(at: At, list: &'static str, key: &'static str, item: Value) -> Self {
-        Self::Item { at, list, key, item }
+    pub fn item(at: At, list: &'static str, key: Key, item: Value) -> Self {
+        Self::Item {
+            at,
+            list,
+            key,
+            item,
+            flag: None,
+        }
+    }
+
+    /// The item of this flag, which no other flag may give too: the first would be lost.
+    #[must_use]
+    pub fn once(self, flag: impl Into<String>) -> Self {
+        match self {
+            Self::Item {
+                at, list, key, item, ..
+            } => Self::Item {
+                at,
+                list,
+                key,
+                item,
+                flag: Some(flag.into()),
+            },
+            other @ (Self::Field { .. } | Self::Patch { .. } | Self::Set(_)) => other,
+        }
     }
 
     /// `PATH=VALUE` of `--set`.
@@ -101,6 +135,7 @@ impl Change {
 /// # Errors
 /// A container that is not there, a path that leads through text, a patch that fits nowhere.
 pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<(), Refusal> {
+    once_each(changes)?;
     for change in changes {
         match change {
             Change::Field { at, path, value } => {
@@ -113,7 +148,9 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
                     put(part(job, *at, main)?, &path, value)?;
                 }
             }
-            Change::Item { at, list, key, item } => {
+            Change::Item {
+                at, list, key, item, ..
+            } => {
                 let items = part(job, *at, main)?.entry(*list).or_insert_with(|| json!([]));
                 if items.is_null() {
                     *items = json!([]);
@@ -121,20 +158,97 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
                 let items = items.as_array_mut().ok_or_else(|| not_a(list, "list"))?;
                 upsert(items, key, item.clone());
             }
-            Change::Patch(patch) => merge::merge(job, patch, Some("Job"))?,
+            Change::Patch { patch, file } => merge::merge(job, patch, Some("Job")).map_err(|refusal| Refusal {
+                message: format!("--patch {file}: {}", refusal.message),
+                ..refusal
+            })?,
             Change::Set(assignment) => set::assign(job, assignment)?,
         }
     }
     Ok(())
 }
 
-/// Replaces the item with the same key in its place, or puts this one behind all others.
-fn upsert(items: &mut Vec<Value>, key: &str, item: Value) {
-    let same = |known: &Value| !key.is_empty() && known.get(key).is_some() && known.get(key) == item.get(key);
-    match items.iter_mut().find(|known| same(known)) {
-        Some(known) => *known = item,
+/// Two flags that give one item would lose the first of them.
+fn once_each(changes: &[Change]) -> Result<(), Refusal> {
+    let mut known: Vec<(&str, Key, &Value, &str)> = Vec::new();
+    for change in changes {
+        let Change::Item {
+            list,
+            key,
+            item,
+            flag: Some(flag),
+            ..
+        } = change
+        else {
+            continue;
+        };
+        let same = |(other, _, known, _): &&(&str, Key, &Value, &str)| other == list && is_same(key, known, item);
+        match known.iter().find(same) {
+            Some((.., known, first)) if known != &item => {
+                let fields: Vec<String> = key
+                    .iter()
+                    .filter_map(|field| Some(format!("{field} {}", plain(item.get(*field)?))))
+                    .collect();
+                return Err(Refusal::new(
+                    format!(
+                        "{first} and {flag} both give the item of {list} with {}",
+                        fields.join(" and ")
+                    ),
+                    "leave one of the two out: the first would be lost",
+                ));
+            }
+            Some(_) => {}
+            None => known.push((list, key, item, flag)),
+        }
+    }
+    Ok(())
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+/// Replaces the item with the same key in its place, or puts this one behind all others. Of several with that
+/// key the last would count, so none of them stays.
+fn upsert(items: &mut Vec<Value>, key: Key, item: Value) {
+    match items.iter().position(|known| is_same(key, known, &item)) {
+        Some(at) => {
+            let mut n = 0;
+            items.retain(|known| {
+                n += 1;
+                n - 1 <= at || !is_same(key, known, &item)
+            });
+            if let Some(known) = items.get_mut(at) {
+                *known = item;
+            }
+        }
         None => items.push(item),
     }
+}
+
+/// Both have this key, and it is equal.
+fn is_same(key: Key, one: &Value, other: &Value) -> bool {
+    !key.is_empty()
+        && key.iter().all(|field| {
+            let (one, other) = (part_of_key(one, field), part_of_key(other, field));
+            one.is_some() && one == other
+        })
+}
+
+fn part_of_key(item: &Value, field: &str) -> Option<Value> {
+    let value = item.get(field).filter(|value| !value.is_null());
+    match field {
+        // Its default.
+        "protocol" => Some(value.cloned().unwrap_or_else(|| json!("TCP"))),
+        // The kubelet mounts both, one over the other.
+        "mountPath" => value.map(|path| path.as_str().map_or_else(|| path.clone(), |path| json!(trimmed(path)))),
+        _ => value.cloned(),
+    }
+}
+
+fn trimmed(path: &str) -> &str {
+    let cut = path.trim_end_matches('/');
+    if cut.is_empty() { path } else { cut }
 }
 
 fn put(map: &mut Map<String, Value>, path: &[&str], value: &Value) -> Result<(), Refusal> {

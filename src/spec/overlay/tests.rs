@@ -14,10 +14,17 @@ fn job() -> Value {
     })
 }
 
+fn patch_of(patch: Value) -> Change {
+    Change::Patch {
+        patch,
+        file: "p.yaml".into(),
+    }
+}
+
 fn patched(patch: &str) -> Value {
     let patch = parse::map("--patch", patch).unwrap();
     let mut job = job();
-    apply(&mut job, &[Change::Patch(patch)], None).unwrap();
+    apply(&mut job, &[patch_of(patch)], None).unwrap();
     job["spec"]["template"]["spec"].take()
 }
 
@@ -33,11 +40,11 @@ fn a_flag_changes_its_field_and_nothing_else() {
     let mut changed = job();
     let changes = [
         Change::field(At::Container, "image", "z"),
-        Change::item(At::Container, "env", "name", json!({"name": "B", "value": "2"})),
-        Change::item(At::Container, "env", "name", json!({"name": "C", "value": "3"})),
+        Change::item(At::Container, "env", &["name"], json!({"name": "B", "value": "2"})),
+        Change::item(At::Container, "env", &["name"], json!({"name": "C", "value": "3"})),
         Change::entry(At::PodMetadata, "labels", "example.com/a", "b"),
         Change::field(At::Pod, "securityContext.runAsUser", 1000),
-        Change::item(At::Pod, "tolerations", "", json!({"key": "l"})),
+        Change::item(At::Pod, "tolerations", &[], json!({"key": "l"})),
         Change::field(At::Job, "backoffLimit", 1),
         Change::entry(At::JobMetadata, "labels", "c", "d"),
     ];
@@ -86,9 +93,7 @@ fn patches_merge_as_kubectl_merges_them() {
     assert_eq!(pod["containers"][0]["env"].as_array().map(Vec::len), Some(2));
     let refused = |patch: &str| {
         let patch = parse::yaml("--patch", patch).unwrap();
-        apply(&mut job(), &[Change::Patch(patch)], None)
-            .unwrap_err()
-            .to_string()
+        apply(&mut job(), &[patch_of(patch)], None).unwrap_err().to_string()
     };
     insta::assert_snapshot!(refused("[a]"), @"a patch is a map of the fields to change");
     insta::assert_snapshot!(
@@ -196,7 +201,7 @@ fn small_languages() {
     );
     assert_eq!(parse::user("1:2"), Ok((1, Some(2))));
     assert!(parse::user("root").is_err());
-    let (volume, mount) = parse::mount("type=secret,src=s,dst=/s,ro,mode=0400", 1).unwrap();
+    let (volume, mount) = parse::mount("type=secret,src=s,dst=/s,ro,mode=0400", |_| "mount-1".to_owned()).unwrap();
     assert_eq!(
         volume,
         json!({"name": "mount-1", "secret": {"secretName": "s", "defaultMode": 256}})
@@ -209,6 +214,6 @@ fn small_languages() {
         "type=emptydir",
         "type=emptydir,tarjet=/a",
     ] {
-        assert!(parse::mount(wrong, 1).is_err(), "{wrong}");
+        assert!(parse::mount(wrong, |_| "mount-1".to_owned()).is_err(), "{wrong}");
     }
 }
