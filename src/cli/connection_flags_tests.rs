@@ -122,7 +122,6 @@ fn what_was_typed_holds_against_the_variable() {
 fn what_cannot_be_meant() {
     let said = [
         &["--server", ""][..],
-        &["--certificate-authority", ""],
         &["--as", ""],
         &["--as-group", ""],
         &["--as", "ann\n"],

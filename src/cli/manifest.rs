@@ -20,7 +20,7 @@ use crate::{
         check,
         identity::RunId,
         order::Order,
-        prepare::{Overlay, Prepared, prepare},
+        prepare::{self, Overlay, Prepared, prepare},
     },
 };
 
@@ -76,6 +76,9 @@ fn laid(mut bundle: Bundle, main: &Main, settings: &RunSettings, env: Env<'_>) -
         settings.name.as_deref(),
         env,
     )?;
+    if settings.exact_name || bundle.exact_names {
+        prepare::fits(&bundle.job)?;
+    }
     let told = settings.xcom.lay(
         &mut bundle.job,
         settings.main.main_container.as_deref(),

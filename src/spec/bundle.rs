@@ -160,7 +160,9 @@ fn whole(document: &Document) -> Result<(), Refusal> {
                 ("apiVersion", Some("Pod" | "PodTemplate" | "ConfigMap" | "Secret" | "Service")) => " (it is v1)",
                 _ => "",
             };
-            let title = document.title();
+            let title = document
+                .kind()
+                .map_or_else(|| "the object".to_owned(), |_| document.title());
             let written = document.value.as_object().into_iter().flatten().map(|(key, _)| key);
             let hint = match written
                 .into_iter()
@@ -450,6 +452,21 @@ mod tests {
         insta::assert_snapshot!(job(
             "apiVersion: v1\nkind: PodTemplate\nmetadata: {name: t}\ntemplate:\n  metadata: {labels: {a: b}}\n  spec: {containers: [{name: c}]}\n"
         ));
+    }
+
+    #[test]
+    fn what_is_said_of_a_pod_is_true_with_all_flags() {
+        let mut bundle = bundle(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {restartPolicy: OnFailure}\n",
+            None,
+        )
+        .unwrap();
+        bundle.job["spec"]["backoffLimit"] = json!(3);
+        bundle.job["spec"]["completions"] = json!(2);
+        bundle.job["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
+        bundle.tell_wrapping();
+        bundle.tell_wrapping();
+        insta::assert_snapshot!(bundle.told.join("\n"), @"Pod/p runs as a Job: restartPolicy OnFailure, backoffLimit 3");
     }
 
     #[test]

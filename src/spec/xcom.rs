@@ -164,7 +164,11 @@ mod tests {
     #[test]
     fn the_termination_message_of_the_main_container_is_the_file() {
         let mut made = job(&json!({"containers": [{"name": "a"}, {"name": "b", "terminationMessagePolicy": "X"}]}));
-        apply(&mut made, Some("b"), Source::Termination, None).unwrap();
+        let told = apply(&mut made, Some("b"), Source::Termination, None).unwrap();
+        assert_eq!(
+            told,
+            ["--xcom termination sets terminationMessagePolicy File, and not \"X\""]
+        );
         assert_eq!(
             pod(&made)["containers"],
             json!([{"name": "a"}, {

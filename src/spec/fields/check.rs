@@ -142,7 +142,7 @@ impl Walk {
             }
             (Type::Text, Value::Number(_)) => "put it in quotes",
             (Type::Whole | Type::Long | Type::Number | Type::Truth, Value::String(_)) => "write it without quotes",
-            (Type::Whole, Value::Number(n)) if n.is_i64() || n.is_u64() => "write a number that fits into 32 bits",
+            _ if too_large(wanted, found) => "write a number that fits into 32 bits",
             (Type::Whole | Type::Long, Value::Number(_)) => "write a whole number",
             (Type::List(item), Value::String(_)) if **item == Type::Text => {
                 "write it as a list, for example [sh, -c, 'echo hello']"
@@ -156,7 +156,11 @@ impl Walk {
                 "{} is {}, and {} belongs there",
                 shown(&self.path),
                 found_as(wanted, found),
-                wanted_as(wanted)
+                if too_large(wanted, found) {
+                    "a whole number up to 2147483647".to_owned()
+                } else {
+                    wanted_as(wanted)
+                }
             ),
             hint: hint.to_owned(),
             of_key: false,
@@ -164,9 +168,14 @@ impl Walk {
     }
 }
 
+/// A whole number, and of more than 32 bits.
+fn too_large(wanted: &Type, found: &Value) -> bool {
+    *wanted == Type::Whole && (found.is_i64() || found.is_u64())
+}
+
 fn found_as(wanted: &Type, value: &Value) -> String {
     let found = match value {
-        Value::Number(n) if *wanted == Type::Whole && (n.is_i64() || n.is_u64()) => return n.to_string(),
+        Value::Number(n) if too_large(wanted, value) => return n.to_string(),
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
@@ -180,8 +189,7 @@ fn found_as(wanted: &Type, value: &Value) -> String {
 fn wanted_as(wanted: &Type) -> String {
     match wanted {
         Type::Text => "text".to_owned(),
-        Type::Whole => "a whole number up to 2147483647".to_owned(),
-        Type::Long => "a whole number".to_owned(),
+        Type::Whole | Type::Long => "a whole number".to_owned(),
         Type::Number => "a number".to_owned(),
         Type::Truth => "true or false".to_owned(),
         Type::Quantity => "a quantity (100m, 1Gi)".to_owned(),

@@ -125,6 +125,8 @@ fn object(target: &mut Map<String, Value>, patch: &Map<String, Value>, type_name
                     .collect();
                 target.insert(key.clone(), Value::Array(fresh));
             }
+            // There is nothing to delete.
+            (None, change) if change.get(DIRECTIVE).and_then(Value::as_str) == Some("delete") => {}
             (_, change) => {
                 target.insert(key.clone(), plain(change));
             }

@@ -174,8 +174,8 @@ pub fn size<'a>(flag: &str, size: &'a str) -> Result<&'a str, Refusal> {
     let known = ["k", "M", "G", "T"].contains(&suffix);
     match binary {
         Some(binary) if !known => Err(Refusal::new(
-            format!("{flag} {size}: in Kubernetes, {suffix} stands for no number of bytes"),
-            format!("write {digits}{binary}, which is what docker means by it"),
+            format!("{flag} {size}: docker writes sizes so, and Kubernetes reads that otherwise or not at all"),
+            format!("write {digits}{binary} for what docker means by it"),
         )),
         _ if names::is_quantity(size) && !size.starts_with('-') => Ok(size),
         Some(_) | None => Err(Refusal::new(

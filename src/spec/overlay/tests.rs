@@ -95,12 +95,12 @@ fn patches_merge_as_kubectl_merges_them() {
         let patch = parse::yaml("--patch", patch).unwrap();
         apply(&mut job(), &[patch_of(patch)], None).unwrap_err().to_string()
     };
-    insta::assert_snapshot!(refused("[a]"), @"a patch is a map of the fields to change");
+    insta::assert_snapshot!(refused("[a]"), @"--patch p.yaml: a patch is a map of the fields to change");
     insta::assert_snapshot!(
         refused("spec: {template: {spec: {containers: [{image: z}]}}}"),
-        @"an item of the patch has no name, by which the items of its list are told apart"
+        @"--patch p.yaml: an item of the patch has no name, by which the items of its list are told apart"
     );
-    insta::assert_snapshot!(refused("{$patch: delete}"), @"the patch has $patch: delete, which means nothing here");
+    insta::assert_snapshot!(refused("{$patch: delete}"), @"--patch p.yaml: the patch would delete the whole Job ($patch: delete)");
 }
 
 #[test]
@@ -143,9 +143,43 @@ fn one_field_by_its_path() {
         ),
         Some(json!("ssd"))
     );
+    // A command line has no comments.
+    let annotation = |value: &str| at(&format!("metadata.annotations.a={value}"), "/metadata/annotations/a");
+    for (written, meant) in [
+        ("a #b", "a #b"),
+        ("#b", "#b"),
+        ("fix #12", "fix #12"),
+        ("'a #b'", "a #b"),
+        ("\"a # b\"", "a # b"),
+        ("5 #x", "5 #x"),
+        (" ", " "),
+    ] {
+        assert_eq!(annotation(written), Some(json!(meant)), "{written}");
+    }
+    assert_eq!(at("spec.a={b: 'c #d'}", "/spec/a/b"), Some(json!("c #d")));
+    assert_eq!(
+        at("spec.a={b: 1 # c\n}", "/spec/a/b"),
+        Some(json!(1)),
+        "YAML of several lines"
+    );
+    assert_eq!(
+        at(
+            "spec.template.spec.initContainers[0].image=x",
+            "/spec/template/spec/initContainers/0/image"
+        ),
+        Some(json!("x"))
+    );
     for wrong in [
         "spec",
         "=x",
+        "spec.a={b: 1} # c",
+        "kind=Pod",
+        "apiVersion=v1",
+        "metadata.name=x",
+        "metadata.namespace=x",
+        "metadata={name: x}",
+        "spec.template.spec.containers[2].image=x",
+        "spec.template.spec.containers[2]=null",
         "spec..a=b",
         "spec[]=b",
         "spec[0",
@@ -162,6 +196,11 @@ fn one_field_by_its_path() {
         set("spec.template.spec.containers[z].image=x").unwrap_err(),
         @"--set spec.template.spec.containers[z].image: no item of the list has the name z"
     );
+    insta::assert_snapshot!(
+        set("spec.template.spec.containers[2].image=x").unwrap_err(),
+        @"--set spec.template.spec.containers[2].image: the list has 2 items, and the last is [1]"
+    );
+    insta::assert_snapshot!(set("metadata.name=x").unwrap_err(), @"--set metadata.name: this is not set by its path");
 }
 
 #[test]
