@@ -47,10 +47,10 @@ fn refusal(text: &str) -> Refusal {
     let Some(text) = text.strip_prefix("error: ") else {
         return Refusal::new("no command is given", "see 'kjo --help'");
     };
-    let mut parts = text.split("\n\n").filter(|part| !part.trim().is_empty());
-    let message = joined(parts.next().unwrap_or_default());
-    let tips: Vec<String> = parts
-        .filter_map(|part| Some(joined(part.trim_start().strip_prefix("tip: ")?)))
+    let message = joined(text.split("\n\n").next().unwrap_or_default());
+    let tips: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.trim_start().strip_prefix("tip: "))
         .collect();
     if tips.is_empty() {
         Refusal::new(message, "see 'kjo --help', or the command with --help")
@@ -85,10 +85,13 @@ mod tests {
     #[test]
     fn what_is_wrong_and_what_to_do() {
         let told = refusal(
-            "error: unexpected argument '--imgae' found\n\n  tip: a similar argument exists: '--image'\n\nUsage: kjo run\n",
+            "error: unexpected argument '--imgae' found\n\n  tip: a similar argument exists: '--image'\n  tip: quote it\n\nUsage: kjo run\n",
         );
         assert_eq!(told.message, "unexpected argument '--imgae' found");
-        assert_eq!(told.hint.as_deref(), Some("a similar argument exists: '--image'"));
+        assert_eq!(
+            told.hint.as_deref(),
+            Some("a similar argument exists: '--image'; quote it")
+        );
         let told =
             refusal("error: the following required arguments were not provided:\n  <--filename>\n\nUsage: kjo run\n");
         assert_eq!(

@@ -111,8 +111,12 @@ pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusa
     let parallelism = spec.get("parallelism").and_then(Value::as_i64).unwrap_or(1);
     let template = child(spec, "template", "spec.template")?;
     let metadata = child(template, "metadata", "spec.template.metadata")?;
-    let of_pod = insert_all(metadata, "labels", "spec.template.metadata.labels", &labels)?;
-    adjusted.extend(of_pod);
+    for told in insert_all(metadata, "labels", "spec.template.metadata.labels", &labels)? {
+        // The Job and its pods mostly bear the same.
+        if !adjusted.contains(&told) {
+            adjusted.push(told);
+        }
+    }
     let pod = child(template, "spec", "spec.template.spec")?;
     let containers = containers(pod, overlay.pull_policy);
 
@@ -383,10 +387,9 @@ mod tests {
         job["metadata"]["annotations"] = json!({UNREADY: "true"});
         let prepared = prepare(job, &overlay(&run_id())).unwrap();
         insta::assert_snapshot!(prepared.adjusted.join("\n"), @r#"
-        app.kubernetes.io/managed-by in metadata.labels is kjo, and not "Helm": kjo tells its Jobs by it
+        the label app.kubernetes.io/managed-by is kjo, and not "Helm": kjo tells its Jobs by it
         kjo.dev/delivered in metadata.labels is left out: it is of the run of another Job
         kjo.dev/unready in metadata.annotations is left out: it is of the run of another Job
-        app.kubernetes.io/managed-by in spec.template.metadata.labels is kjo, and not "Helm": kjo tells its Jobs by it
         "#);
         assert_eq!(prepared.job["metadata"]["labels"].get(DELIVERED), None);
     }

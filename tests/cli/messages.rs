@@ -161,7 +161,7 @@ fn arguments_that_mean_nothing_are_told_in_the_form_that_was_asked_for() {
             (&"refused".into(), &"error".into()),
             "{line}"
         );
-        line["message"].as_str().expect("a message").to_owned()
+        format!("{}\n{}", line["message"], line["hint"])
     };
     let flag = told(Kjo::new(["run", "--imgae", "x", "--message-format", "json"]));
     assert!(

@@ -106,11 +106,9 @@ fn value(written: &str, text: &str) -> Result<Value, Refusal> {
     if !text.trim_start().starts_with(begins) && !matches!(whole, Some(Value::Object(_) | Value::Array(_))) {
         return Ok(json!(text));
     }
-    let comments = text.match_indices('#').filter_map(|(at, _)| text.get(..at));
-    if comments
-        .into_iter()
-        .any(|before| read(before).is_ok_and(|value| value == whole))
-    {
+    // A comment goes on to the end: the last of these signs is in it, or there is none.
+    let before = text.rsplit_once('#').map_or(text, |(before, _)| before);
+    if read(before).is_ok_and(|value| value == whole) {
         return Err(Refusal::new(
             format!("--set {written}: what stands behind '#' would be lost, as a comment"),
             "put text that holds a '#' in quotes, or leave the comment out",
