@@ -242,7 +242,7 @@ fn insert_all(
         let before = map.insert((*name).to_owned(), json!(value));
         if let Some(before) = before.filter(|before| before != value) {
             overruled.push(format!(
-                "{name} in {path} is {value}, and not {before}: kjo tells its Jobs by it"
+                "the label {name} is {value}, and not {before}: kjo tells its Jobs by it"
             ));
         }
     }

@@ -168,7 +168,7 @@ fn arguments_that_mean_nothing_are_told_in_the_form_that_was_asked_for() {
         flag.contains("unexpected argument '--imgae' found") && flag.contains("--image"),
         "{flag}"
     );
-    let variable = told(Kjo::new(["attach"]).env("KJO_MESSAGE_FORMAT", "json"));
+    let variable = told(Kjo::new(["run"]).env("KJO_MESSAGE_FORMAT", "json"));
     assert!(variable.contains("required arguments were not provided"), "{variable}");
     let none = told(Kjo::new(Vec::<&str>::new()).env("KJO_MESSAGE_FORMAT", "json"));
     assert!(none.contains("no command"), "{none}");

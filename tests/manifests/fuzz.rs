@@ -147,10 +147,7 @@ fn whatever_is_laid_over() {
             return;
         };
         let setting = String::from_utf8_lossy(&broken(random, &corpus)).into_owned();
-        let mut changes = vec![Change::Patch {
-            patch,
-            file: "p".into(),
-        }];
+        let mut changes = vec![Change::Patch(patch)];
         changes.extend(Change::set(&setting));
         changes.extend(Change::set(&format!("spec.template.spec.containers[0].{setting}")));
         drop(overlay::apply(&mut job, &changes, None));

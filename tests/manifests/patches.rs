@@ -96,15 +96,7 @@ fn kubectl(patch: &str) -> Value {
 fn kjo(patch: &str) -> Value {
     let mut job = read::value("job.yaml", JOB).expect("YAML").expect("a Job");
     let patch = parse::map("--patch", patch).expect("a patch");
-    overlay::apply(
-        &mut job,
-        &[Change::Patch {
-            patch,
-            file: "p".into(),
-        }],
-        None,
-    )
-    .expect("it fits");
+    overlay::apply(&mut job, &[Change::Patch(patch)], None).expect("it fits");
     job
 }
 

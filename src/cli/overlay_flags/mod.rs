@@ -127,8 +127,7 @@ impl OverlayArgs {
     /// Lays the patches over the Job, one after another.
     fn patched(&self, bundle: &mut Bundle) -> Result<(), Refusal> {
         for path in &self.patch {
-            let file = path.display().to_string();
-            let name = format!("--patch {file}");
+            let name = format!("--patch {}", path.display());
             let documents = read::documents(&name, &bytes(path, "--patch")?)?;
             let patch = match documents.as_slice() {
                 [one] => one.value.clone(),
@@ -145,7 +144,10 @@ impl OverlayArgs {
                     ));
                 }
             };
-            overlay::apply(&mut bundle.job, &[Change::Patch { patch, file }], None)?;
+            overlay::apply(&mut bundle.job, &[Change::Patch(patch)], None).map_err(|refusal| Refusal {
+                message: format!("{name}: {}", refusal.message),
+                ..refusal
+            })?;
         }
         Ok(())
     }

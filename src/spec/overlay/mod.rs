@@ -60,12 +60,7 @@ pub enum Change {
         flag: Option<String>,
     },
     /// `--patch`: a strategic merge patch on the whole Job.
-    Patch {
-        /// The patch.
-        patch: Value,
-        /// The file that it is from, for messages.
-        file: String,
-    },
+    Patch(Value),
     /// `--set PATH=VALUE`.
     Set(set::Assignment),
 }
@@ -116,7 +111,7 @@ impl Change {
                 item,
                 flag: Some(flag.into()),
             },
-            other @ (Self::Field { .. } | Self::Patch { .. } | Self::Set(_)) => other,
+            other @ (Self::Field { .. } | Self::Patch(_) | Self::Set(_)) => other,
         }
     }
 
@@ -158,10 +153,7 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
                 let items = items.as_array_mut().ok_or_else(|| not_a(list, "list"))?;
                 upsert(items, key, item.clone());
             }
-            Change::Patch { patch, file } => merge::merge(job, patch, Some("Job")).map_err(|refusal| Refusal {
-                message: format!("--patch {file}: {}", refusal.message),
-                ..refusal
-            })?,
+            Change::Patch(patch) => merge::merge(job, patch, Some("Job"))?,
             Change::Set(assignment) => set::assign(job, assignment)?,
         }
     }

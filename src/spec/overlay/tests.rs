@@ -14,17 +14,10 @@ fn job() -> Value {
     })
 }
 
-fn patch_of(patch: Value) -> Change {
-    Change::Patch {
-        patch,
-        file: "p.yaml".into(),
-    }
-}
-
 fn patched(patch: &str) -> Value {
     let patch = parse::map("--patch", patch).unwrap();
     let mut job = job();
-    apply(&mut job, &[patch_of(patch)], None).unwrap();
+    apply(&mut job, &[Change::Patch(patch)], None).unwrap();
     job["spec"]["template"]["spec"].take()
 }
 
@@ -93,14 +86,16 @@ fn patches_merge_as_kubectl_merges_them() {
     assert_eq!(pod["containers"][0]["env"].as_array().map(Vec::len), Some(2));
     let refused = |patch: &str| {
         let patch = parse::yaml("--patch", patch).unwrap();
-        apply(&mut job(), &[patch_of(patch)], None).unwrap_err().to_string()
+        apply(&mut job(), &[Change::Patch(patch)], None)
+            .unwrap_err()
+            .to_string()
     };
-    insta::assert_snapshot!(refused("[a]"), @"--patch p.yaml: a patch is a map of the fields to change");
+    insta::assert_snapshot!(refused("[a]"), @"a patch is a map of the fields to change");
     insta::assert_snapshot!(
         refused("spec: {template: {spec: {containers: [{image: z}]}}}"),
-        @"--patch p.yaml: an item of the patch has no name, by which the items of its list are told apart"
+        @"an item of the patch has no name, by which the items of its list are told apart"
     );
-    insta::assert_snapshot!(refused("{$patch: delete}"), @"--patch p.yaml: the patch would delete the whole Job ($patch: delete)");
+    insta::assert_snapshot!(refused("{$patch: delete}"), @"the patch would delete the whole Job ($patch: delete)");
 }
 
 #[test]
