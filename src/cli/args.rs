@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    attach::AttachArgs, check::CheckArgs, connection_flags::ConnectionArgs, delete::DeleteArgs, files::FileArgs,
-    life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs,
-    status::StatusArgs, xcom_flags::XComArgs,
+    attach::AttachArgs, check::CheckArgs, ci_flag::CiArgs, connection_flags::ConnectionArgs, delete::DeleteArgs,
+    files::FileArgs, life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs,
+    render::RenderArgs, status::StatusArgs, xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -231,6 +231,10 @@ pub struct RunArgs {
     /// What kjo says.
     #[command(flatten)]
     pub messages: MessageArgs,
+
+    /// What a CI runner makes of it.
+    #[command(flatten)]
+    pub ci: CiArgs,
 
     /// Where to run.
     #[command(flatten)]

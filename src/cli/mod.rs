@@ -4,6 +4,7 @@ pub mod args;
 mod ask;
 pub mod attach;
 pub mod check;
+mod ci_flag;
 mod companions;
 mod connection_flags;
 pub mod delete;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{adoption, failure, ledger};
+use super::{adoption, ci, failure, ledger};
 use crate::{
     core::{
         diagnosis::{Cure, Diagnosis},
@@ -17,10 +17,12 @@ use crate::{
 };
 
 /// Puts kjo's name before every line, so that it can be told from the program's where both meet. What
-/// servers, kubelets and containers have said may hold anything; a terminal obeys none of it.
+/// servers, kubelets and containers have said may hold anything; neither a terminal nor a CI runner obeys any of
+/// it.
 pub(super) fn framed(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.lines()
+    ci::tamed(text)
+        .lines()
         .map(|line| format!("kjo: {}\n", line.chars().map(visible).collect::<String>()))
         .collect()
 }

@@ -1,6 +1,8 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[cfg(feature = "sandbox")]
+mod ci;
 mod connection;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod isolation;
