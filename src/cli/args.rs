@@ -1,13 +1,16 @@
 //! The command line, exactly as typed. What it means is decided in [`super::settings`].
 
-use std::path::PathBuf;
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+};
 
-use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use super::{
     attach::AttachArgs, check::CheckArgs, ci_flag::CiArgs, connection_flags::ConnectionArgs, delete::DeleteArgs,
-    files::FileArgs, life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs,
-    render::RenderArgs, status::StatusArgs, xcom_flags::XComArgs,
+    files::FileArgs, generate::GenerateArgs, life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs,
+    overlay_flags::OverlayArgs, render::RenderArgs, status::StatusArgs, xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -54,10 +57,36 @@ pub enum Command {
     #[command(after_long_help = AFTER_SANDBOX)]
     Sandbox(Box<super::serve::SandboxArgs>),
 
+    /// Print completions for a shell, man pages, or the reference of all flags
+    Generate(Box<GenerateArgs>),
+
     /// Hold a container of the sandbox; the sandbox starts it itself
     #[cfg(feature = "sandbox")]
     #[command(hide = true)]
     SandboxSupervisor,
+}
+
+/// The command line, for what is made from it.
+pub(super) fn definition() -> clap::Command {
+    Cli::command()
+}
+
+/// The command line as its caller knows it: by the name `kubectl-kjo` it is a plugin of kubectl.
+pub(super) fn called_as(program: Option<&OsStr>) -> clap::Command {
+    let plugin = program.is_some_and(|path| Path::new(path).file_name() == Some(OsStr::new("kubectl-kjo")));
+    if !plugin {
+        return definition();
+    }
+    let examples = |text: &str| {
+        text.replace("\n      kjo ", "\n      kubectl kjo ")
+            .replace("| kjo ", "| kubectl kjo ")
+    };
+    definition().bin_name("kubectl kjo").mut_subcommands(|command| {
+        match command.get_after_long_help().map(|text| examples(&text.to_string())) {
+            Some(text) => command.after_long_help(text),
+            None => command,
+        }
+    })
 }
 
 #[cfg(feature = "sandbox")]

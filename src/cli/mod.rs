@@ -10,11 +10,13 @@ mod connection_flags;
 pub mod delete;
 pub mod files;
 mod from;
+pub mod generate;
 pub mod life_flags;
 pub mod log_flags;
 mod manifest;
 pub mod messages;
 pub mod overlay_flags;
+mod reference;
 pub mod render;
 pub mod run;
 pub mod sandbox;
@@ -27,7 +29,7 @@ mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser as _;
+use clap::FromArgMatches as _;
 use tokio::time::Instant;
 
 use self::{
@@ -39,7 +41,10 @@ use crate::core::exit;
 /// Parses these arguments and does what they ask for.
 #[must_use]
 pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
-    let cli = match Cli::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let definition = args::called_as(argv.first().map(OsString::as_os_str));
+    let parsed = definition.try_get_matches_from(argv);
+    let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are what was asked for; anything else would fail the same way again.
@@ -72,6 +77,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
+            Command::Generate(args) => generate::generate(*args, env, started).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => serve::serve(*args, env, started).await,
             #[cfg(feature = "sandbox")]
