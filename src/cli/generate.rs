@@ -6,10 +6,10 @@ use clap::{Args, Subcommand};
 use clap_complete::Shell;
 use tokio::time::Instant;
 
-use super::{args::definition, messages::MessageArgs, reference, settings::Env};
+use super::{help::definition, reference};
 use crate::{
     core::exit,
-    report::{self, Reporter},
+    report::{self, Face, Reporter},
     spec::Refusal,
 };
 
@@ -27,10 +27,6 @@ enum What {
     Completions {
         /// For this shell
         shell: Shell,
-
-        /// What kjo says.
-        #[command(flatten)]
-        messages: MessageArgs,
     },
     /// Print the man page kjo(1), or write the pages of all commands
     #[command(after_help = AFTER_MAN)]
@@ -38,23 +34,16 @@ enum What {
         /// Write kjo.1, kjo-run.1 and so on into this folder, which exists
         #[arg(long, value_name = "FOLDER")]
         dir: Option<PathBuf>,
-
-        /// What kjo says.
-        #[command(flatten)]
-        messages: MessageArgs,
     },
     /// Print the reference of all commands and flags, as Markdown
-    Reference {
-        /// What kjo says.
-        #[command(flatten)]
-        messages: MessageArgs,
-    },
+    Reference,
 }
 
 const AFTER_COMPLETIONS: &str = "\
 Examples:
-  bash, in every shell from now on (needs the package bash-completion):
-      kjo generate completions bash > ~/.local/share/bash-completion/completions/kjo
+  bash, from the next shell on (with bash-completion):
+      kjo generate completions bash \\
+          > ~/.local/share/bash-completion/completions/kjo
 
   zsh, into a folder of $fpath:
       kjo generate completions zsh > \"${fpath[1]}/_kjo\"
@@ -71,15 +60,12 @@ Examples:
       kjo generate man --dir /usr/local/share/man/man1";
 
 /// Generates, and returns the exit code.
-pub async fn generate(args: GenerateArgs, env: Env<'_>, started: Instant) -> u8 {
-    let (made, messages) = match args.what {
-        What::Completions { shell, messages } => (Ok(completions(shell)), messages),
-        What::Man { dir: None, messages } => (Ok(man()), messages),
-        What::Man {
-            dir: Some(dir),
-            messages,
-        } => (man_pages(&dir), messages),
-        What::Reference { messages } => (Ok(reference::markdown(&definition()).into_bytes()), messages),
+pub async fn generate(args: GenerateArgs, started: Instant) -> u8 {
+    let made = match args.what {
+        What::Completions { shell } => Ok(completions(shell)),
+        What::Man { dir: None } => Ok(man()),
+        What::Man { dir: Some(dir) } => man_pages(&dir),
+        What::Reference => Ok(reference::markdown(&definition()).into_bytes()),
     };
     let printed = made.and_then(|text| {
         report::product(&text).map_err(|e| {
@@ -92,7 +78,7 @@ pub async fn generate(args: GenerateArgs, env: Env<'_>, started: Instant) -> u8 
     let Err(refusal) = printed else {
         return exit::SUCCESS;
     };
-    let reporter = Reporter::stderr(messages.face(env), started);
+    let reporter = Reporter::stderr(Face::default(), started);
     reporter.refuse(&refusal);
     reporter.flush().await;
     exit::REFUSED

@@ -11,6 +11,7 @@ pub mod delete;
 pub mod files;
 mod from;
 pub mod generate;
+mod help;
 pub mod life_flags;
 pub mod log_flags;
 mod manifest;
@@ -42,7 +43,7 @@ use crate::core::exit;
 #[must_use]
 pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
-    let definition = args::called_as(argv.first().map(OsString::as_os_str));
+    let definition = help::called_as(argv.first().map(OsString::as_os_str));
     let parsed = definition.try_get_matches_from(argv);
     let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
@@ -77,7 +78,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
-            Command::Generate(args) => generate::generate(*args, env, started).await,
+            Command::Generate(args) => generate::generate(*args, started).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => serve::serve(*args, env, started).await,
             #[cfg(feature = "sandbox")]
