@@ -50,11 +50,6 @@ pub enum Command {
 
     /// Print completions for a shell, man pages, or the reference of all flags
     Generate(Box<GenerateArgs>),
-
-    /// Hold a container of the sandbox; the sandbox starts it itself
-    #[cfg(feature = "sandbox")]
-    #[command(hide = true)]
-    SandboxSupervisor,
 }
 
 /// `kjo run`.

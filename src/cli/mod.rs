@@ -43,6 +43,11 @@ use crate::core::exit;
 #[must_use]
 pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
     let argv: Vec<OsString> = argv.into_iter().collect();
+    // Before there is a runtime: it waits for one process, and forks another. It is no command for people.
+    #[cfg(feature = "sandbox")]
+    if argv.get(1).is_some_and(|arg| arg == "sandbox-supervisor") {
+        return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
+    }
     let definition = help::called_as(argv.first().map(OsString::as_os_str));
     let parsed = definition.try_get_matches_from(argv);
     let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
@@ -59,11 +64,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             return ExitCode::from(code);
         }
     };
-    // Before there is a runtime: it waits for one process, and forks another.
-    #[cfg(feature = "sandbox")]
-    if let Command::SandboxSupervisor = cli.command {
-        return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
-    }
+    no_core_dump();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return no_runtime(&e),
@@ -81,13 +82,19 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Generate(args) => generate::generate(*args, started).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => serve::serve(*args, env, started).await,
-            #[cfg(feature = "sandbox")]
-            Command::SandboxSupervisor => exit::REFUSED,
         }
     });
     // Not waited for: a stdin or stdout that blocks must not keep the process.
     runtime.shutdown_background();
     ExitCode::from(code)
+}
+
+/// A core dump would hold the credentials that this process has in memory, and SIGQUIT makes one. What it
+/// starts (containers of the sandbox, credential plugins) may make theirs.
+fn no_core_dump() {
+    // An error leaves things as they are everywhere else.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false).unwrap_or_default();
 }
 
 fn no_runtime(error: &std::io::Error) -> ExitCode {

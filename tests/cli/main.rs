@@ -4,6 +4,9 @@
 #[cfg(feature = "sandbox")]
 mod ci;
 mod connection;
+#[cfg(target_os = "linux")]
+mod core_dump;
+mod generated;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod isolation;
 mod looks;
