@@ -30,14 +30,14 @@ mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::FromArgMatches as _;
+use clap::{FromArgMatches as _, error::ErrorKind};
 use tokio::time::Instant;
 
 use self::{
     args::{Cli, Command},
     settings::Env,
 };
-use crate::core::exit;
+use crate::{core::exit, report};
 
 /// Parses these arguments and does what they ask for.
 #[must_use]
@@ -59,8 +59,13 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             } else {
                 exit::SUCCESS
             };
-            // An error of printing is none: `kjo --help | head -1` has seen enough.
-            drop(error.print());
+            let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if error.use_stderr() && !help {
+                report::refuse_arguments(&error.render().to_string());
+            } else {
+                // An error of printing is none: `kjo --help | head -1` has seen enough.
+                drop(error.print());
+            }
             return ExitCode::from(code);
         }
     };
@@ -98,10 +103,8 @@ fn no_core_dump() {
 }
 
 fn no_runtime(error: &std::io::Error) -> ExitCode {
-    let refusal = clap::Error::raw(
-        clap::error::ErrorKind::Io,
-        format!("kjo cannot start: {error}; see the limits of this environment (ulimit)\n"),
-    );
-    drop(refusal.print());
+    report::refuse_arguments(&format!(
+        "error: kjo cannot start: {error}\nhint: see the limits of this environment (ulimit)"
+    ));
     ExitCode::from(exit::REFUSED)
 }

@@ -182,6 +182,14 @@ impl Reporter {
     }
 }
 
+/// Says what is wrong with the arguments, before it is known how to speak.
+pub fn refuse_arguments(said: &str) {
+    if let Some(mut stderr) = writer::own_stderr() {
+        // Where stderr is closed there is nobody left to tell.
+        drop(writer::write_all(&mut stderr, text::arguments(said).as_bytes()));
+    }
+}
+
 /// A document as it is written and printed: for people too, with a last newline.
 ///
 /// # Errors

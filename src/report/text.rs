@@ -27,6 +27,16 @@ pub(super) fn framed(text: &str) -> String {
         .collect()
 }
 
+/// What is wrong with the arguments, in clap's words.
+pub(super) fn arguments(said: &str) -> String {
+    let lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let lines = lines.map(|line| match line {
+        "For more information, try '--help'." => "hint: see --help".to_owned(),
+        line => line.replacen("  tip: ", "hint: ", 1),
+    });
+    framed(&lines.collect::<Vec<_>>().join("\n"))
+}
+
 /// A refusal before anything was tried.
 pub(super) fn refusal(refusal: &Refusal) -> String {
     let excerpt = refusal.excerpt.as_ref().map(|text| format!("\n{text}"));
@@ -104,6 +114,7 @@ pub(super) fn of(notice: &Notice) -> String {
             format!("stdout cannot be written: {why}; the rest of the logs was thrown away")
         }
         Notice::ResultFileFailed { path, why } => format!("the result file {path} cannot be written: {why}"),
+        Notice::Ending { why, grace } if grace.is_zero() => format!("{why}; deleting the Job"),
         Notice::Ending { why, grace } => {
             format!(
                 "{why}; deleting the Job, whose pods have up to {} to end",
