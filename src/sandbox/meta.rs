@@ -80,6 +80,8 @@ pub(in crate::sandbox) fn typed<T: serde::de::DeserializeOwned>(object: &Value) 
     serde_json::from_slice(object.to_string().as_bytes()).map_err(|error| {
         let said = error.to_string();
         // The place is one in that text.
-        said.rsplit_once(" at line ").map_or(said.as_str(), |(why, _)| why).to_owned()
+        said.rsplit_once(" at line ")
+            .map_or(said.as_str(), |(why, _)| why)
+            .to_owned()
     })
 }

@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{Cause, Kind, Refused, names, node::Node, refused::quoted};
+use crate::sandbox::meta;
 
 /// Decodes a body: what it is without what is not known or empty, and the names of what is not known.
 pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), Refused> {
