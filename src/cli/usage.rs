@@ -4,25 +4,10 @@
 use std::ffi::OsString;
 
 use super::settings::Env;
-use crate::{core::exit, report, spec::Refusal};
-
-/// Says what is wrong, and returns the exit code. Help and versions are no error.
-pub(super) fn tell(error: &clap::Error, argv: &[OsString], env: Env<'_>) -> u8 {
-    if error.use_stderr() && wants_json(argv, env) {
-        report::refuse_as_json(&refusal(&error.render().to_string()));
-        return exit::REFUSED;
-    }
-    // An error of printing is none: `kjo --help | head -1` has seen enough.
-    drop(error.print());
-    if error.use_stderr() {
-        exit::REFUSED
-    } else {
-        exit::SUCCESS
-    }
-}
+use crate::spec::Refusal;
 
 /// `--message-format json` before any `--`, else `KJO_MESSAGE_FORMAT`.
-fn wants_json(argv: &[OsString], env: Env<'_>) -> bool {
+pub(super) fn wants_json(argv: &[OsString], env: Env<'_>) -> bool {
     let words = argv
         .iter()
         .filter_map(|word| word.to_str())
@@ -42,7 +27,7 @@ fn wants_json(argv: &[OsString], env: Env<'_>) -> bool {
 }
 
 /// clap's own words, less the usage that it shows people.
-fn refusal(text: &str) -> Refusal {
+pub(super) fn refusal(text: &str) -> Refusal {
     let joined = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(" ");
     let Some(text) = text.strip_prefix("error: ") else {
         return Refusal::new("no command is given", "see 'kjo --help'");
