@@ -4,6 +4,8 @@
 mod connection;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod isolation;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod load;
 mod looks;
 #[cfg(feature = "sandbox")]
 mod messages;

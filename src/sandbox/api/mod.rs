@@ -2,12 +2,14 @@
 
 mod accept;
 pub mod answer;
+mod change;
 mod discovery;
 mod patches;
 mod path;
 mod pod_row;
 mod protobuf;
 mod read;
+mod remove;
 mod review;
 mod selector;
 mod table;
@@ -105,6 +107,7 @@ impl Api {
                 }
                 Method::GET => self.list(resource, namespace.as_deref(), &query, View::of(request, &query)?),
                 Method::POST => self.create(resource, namespace.as_deref(), &query, request),
+                Method::DELETE => self.delete_collection(resource, namespace.as_deref(), &query, request),
                 _ => Err(Refused::no_such_verb()),
             },
             Target::Object {
@@ -118,6 +121,7 @@ impl Api {
                     (&Method::GET, Part::Log) => self.log(&key, &query),
                     (&Method::GET, Part::Whole | Part::Status) => self.get(&key, View::of(request, &query)?),
                     (&Method::PATCH, Part::Whole | Part::Status) => self.patch(&key, part, &query, request),
+                    (&Method::PUT, Part::Whole | Part::Status) => self.replace(&key, part, &query, request),
                     (&Method::DELETE, Part::Whole) => self.delete_object(&key, &query, request),
                     _ => Err(Refused::no_such_verb()),
                 }

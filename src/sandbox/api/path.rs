@@ -81,7 +81,10 @@ impl Target {
             ["apis", "batch", "v1", rest @ ..] => ("batch", rest),
             _ => return Err(Refused::no_such_page()),
         };
-        Self::in_group(group, rest).ok_or_else(Refused::no_such_path)
+        Self::in_group(group, rest).ok_or_else(|| match rest {
+            ["namespaces", _, "pods", _, sub] if BEYOND.contains(sub) => Refused::not_done(sub),
+            _ => Refused::no_such_path(),
+        })
     }
 
     fn in_group(group: &str, rest: &[&str]) -> Option<Self> {
@@ -122,6 +125,18 @@ impl Target {
         })
     }
 }
+
+/// Subresources of a Pod that would have to reach into it.
+const BEYOND: [&str; 8] = [
+    "attach",
+    "binding",
+    "ephemeralcontainers",
+    "eviction",
+    "exec",
+    "portforward",
+    "proxy",
+    "resize",
+];
 
 /// The group that is served at this path.
 fn group(path: &str) -> Option<Group> {
@@ -258,10 +273,22 @@ mod tests {
             "/api/v1/namespaces/n/jobs",
             "/apis/batch/v1/pods/x",
             "/apis/batch/v1/namespaces/n/jobs/j/log",
-            "/api/v1/namespaces/n/pods/p/exec",
+            "/api/v1/namespaces/n/pods/p/scale",
             "/api/v1/namespaces/n/configmaps/c/status",
         ] {
             assert_eq!(Target::of(path), Err(Refused::no_such_path()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_would_reach_into_a_pod_is_refused_by_its_name() {
+        for sub in BEYOND {
+            let refused = Target::of(&format!("/api/v1/namespaces/n/pods/p/{sub}")).unwrap_err();
+            assert_eq!(
+                (refused.code, refused.message.contains(sub)),
+                (405, true),
+                "{refused:?}"
+            );
         }
     }
 
