@@ -53,8 +53,10 @@ fn runs_one_after_the_other_leave_nothing_behind() {
     }
     let ended = resident(serving.kjo.id());
     if settled > 0 {
-        eprintln!("{begun} kB at the start, {settled} kB after 300 runs, {ended} kB after {count}");
-        assert!(ended < settled + 8 * 1024, "{settled} kB have become {ended} kB");
+        assert!(
+            ended < settled + 8 * 1024,
+            "{begun} kB at the start, {settled} kB after 300 runs, {ended} kB after {count}"
+        );
     }
     serving.stop(Signal::SIGINT, 0);
 }

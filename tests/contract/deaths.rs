@@ -149,7 +149,9 @@ fn stopped_at_any_moment() {
         let context = moment.context(&stderr);
         let status = status.unwrap_or_else(|| panic!("it has not ended: {context}"));
         // What comes before kjo listens ends it as it ends any program.
-        let code = status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         if code == 7 {
             // It had ended: its outcome is delivered, and it stays by policy.
             let jobs = moment.of_run("jobs");

@@ -203,6 +203,15 @@ fn what_else_is_typed() {
         })
         .to_string(),
     );
+    // As `kubectl get -o yaml` writes them.
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "two"}},
+    ]})
+    .to_string();
+    me.reads(&["apply", "-f", "-"], &list);
+    me.reads(&["apply", "-f", "-"], &list);
+    me.reads(&["delete", "-f", "-"], &list);
     me.types(&["delete", "job/wrong", "cm/settings", "secret/hush"]);
     insta::assert_snapshot!(me.told());
     me.ns.expect_nothing_left();

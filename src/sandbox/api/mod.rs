@@ -4,6 +4,7 @@ mod accept;
 pub mod answer;
 mod change;
 mod discovery;
+mod openapi_v2;
 mod patches;
 mod path;
 mod pod_row;
@@ -83,11 +84,15 @@ impl Api {
         let query = Query::of(request.uri().query().unwrap_or_default());
         let method = request.method();
         match target {
-            Target::Version | Target::Health | Target::Document(_) if method != Method::GET => {
+            Target::Version | Target::Health | Target::Document(_) | Target::OpenApi2 if method != Method::GET => {
                 Err(Refused::no_such_verb())
             }
             Target::Version => Ok(answer::json(200, &discovery::version())),
             Target::Health => Ok(answer::whole(200, "text/plain; charset=utf-8", "ok")),
+            Target::OpenApi2 if accept::takes(request, &[openapi_v2::FORM, openapi_v2::ASKED]) => {
+                Ok(answer::whole(200, openapi_v2::FORM, openapi_v2::document()))
+            }
+            Target::OpenApi2 => Err(accept::not_acceptable(openapi_v2::FORM)),
             Target::Document(document) => {
                 let aggregated = document.aggregates() && accept::aggregated(request);
                 let content = document.content(aggregated);

@@ -17,6 +17,8 @@ pub(super) enum Target {
     Health,
     /// `/api`, `/apis` and what is below them, `/openapi/v3`.
     Document(Document),
+    /// `/openapi/v2`.
+    OpenApi2,
     /// A question about oneself.
     Review(Review),
     /// All objects of a resource, in one namespace or in all.
@@ -58,6 +60,7 @@ impl Target {
             ["healthz" | "livez" | "readyz"] => return Ok(Self::Health),
             ["api"] => return Ok(Self::Document(Document::CoreVersions)),
             ["apis"] => return Ok(Self::Document(Document::Groups)),
+            ["openapi", "v2"] => return Ok(Self::OpenApi2),
             ["openapi", "v3"] => return Ok(Self::Document(Document::OpenApi)),
             ["openapi", "v3", path @ ..] => {
                 let group = group(&path.join("/")).ok_or_else(Refused::no_such_page)?;
