@@ -118,7 +118,7 @@ fn a_command_line_that_is_wrong_is_found() {
         2
     );
     assert_eq!(parsed("kjo run … --timeout 3m"), [Ok(())]);
-    for wrong in ["kjo run -f j.yaml --tiemout 3m", "kjo go", "kjo run", "x=$(kjo attach)"] {
+    for wrong in ["kjo run -f j.yaml --tiemout 3m", "kjo go", "kjo run", "x=$(kjo attach --no-such)"] {
         assert!(
             parsed(wrong).iter().all(Result::is_err) && !parsed(wrong).is_empty(),
             "{wrong}"
