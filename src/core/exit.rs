@@ -39,7 +39,7 @@ pub struct Row {
 pub const TABLE: [Row; 9] = [
     Row {
         code: "0",
-        short: "the Job succeeded, and nothing else is ever 0 (with `--detach`: it is made)",
+        short: "the Job succeeded, and nothing else is ever 0 (`--main-decides`: its main container did; `--detach`: it is made)",
         meaning: "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0; with `--detach`, once the Job is made. Nothing else is ever 0",
         then: "go on",
     },

@@ -73,11 +73,10 @@ fn is_taken(words: &[String]) -> Result<(), String> {
     let given = words.iter().filter(|word| *word != "…").map(String::as_str);
     match Cli::try_parse_from(std::iter::once("kjo").chain(given)) {
         Ok(_) => Ok(()),
-        Err(e) => match e.kind() {
-            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(()),
-            ErrorKind::MissingRequiredArgument if cut => Ok(()),
-            _ => Err(e.to_string()),
-        },
+        // Help and version.
+        Err(e) if !e.use_stderr() => Ok(()),
+        Err(e) if cut && e.kind() == ErrorKind::MissingRequiredArgument => Ok(()),
+        Err(e) => Err(e.to_string()),
     }
 }
 
@@ -118,7 +117,12 @@ fn a_command_line_that_is_wrong_is_found() {
         2
     );
     assert_eq!(parsed("kjo run … --timeout 3m"), [Ok(())]);
-    for wrong in ["kjo run -f j.yaml --tiemout 3m", "kjo go", "kjo run", "x=$(kjo attach --no-such)"] {
+    for wrong in [
+        "kjo run -f j.yaml --tiemout 3m",
+        "kjo go",
+        "kjo run",
+        "x=$(kjo attach --no-such)",
+    ] {
         assert!(
             parsed(wrong).iter().all(Result::is_err) && !parsed(wrong).is_empty(),
             "{wrong}"

@@ -111,9 +111,10 @@ impl Page {
         let folder = Path::new(&self.name).parent().unwrap_or(Path::new(""));
         let mut path = PathBuf::new();
         for part in folder.join(target).components() {
-            match part {
-                std::path::Component::ParentDir => assert!(path.pop(), "{}: {target} leaves the repository", self.name),
-                part => path.push(part),
+            if part == std::path::Component::ParentDir {
+                assert!(path.pop(), "{}: {target} leaves the repository", self.name);
+            } else {
+                path.push(part);
             }
         }
         path
