@@ -8,7 +8,6 @@ use k8s_openapi::{
         core::v1::{Event, Pod},
     },
 };
-use serde::Deserialize as _;
 use serde_json::{Value, json};
 
 use super::{
@@ -154,7 +153,8 @@ impl Cluster {
 
 /// What kjo reads of a Job in the server's words.
 pub fn job_view(job: &Value) -> Result<JobView, Failure> {
-    Job::deserialize(job)
+    // A copy, for the sandbox reads these types from values of its own too, and code that borrows would come on top.
+    serde_json::from_value::<Job>(job.clone())
         .map(|job| JobView::from(&job))
         .map_err(|e| Failure::Lost(format!("the answer cannot be read: {e}")))
 }
