@@ -219,11 +219,10 @@ where
     }
     let unreadable = |e: serde_json::Error| End::Failed(Failure::Lost(format!("a watch event cannot be read: {e}")));
     let event: Event<'_> = serde_json::from_slice(line).map_err(unreadable)?;
-    // Bytes, as bodies are: code that reads these types from text as well would make the program larger by a third of a MiB.
-    let object = event.object.get().as_bytes();
+    let object = event.object.get();
     if event.kind == "ERROR" {
-        let status = answer::status(0, None, object);
-        let code = serde_json::from_slice::<serde_json::Value>(object)
+        let status = answer::status(0, None, object.as_bytes());
+        let code = serde_json::from_str::<serde_json::Value>(object)
             .ok()
             .and_then(|v| v.get("code").and_then(serde_json::Value::as_u64))
             .and_then(|code| u16::try_from(code).ok())
@@ -235,9 +234,10 @@ where
         }
         return Err(End::Failed(Failure::Answered(Box::new(Status { code, ..status }))));
     }
-    let versioned: Versioned = serde_json::from_slice(object).map_err(unreadable)?;
+    let versioned: Versioned = serde_json::from_slice(object.as_bytes()).map_err(unreadable)?;
     if event.kind != "BOOKMARK" {
-        let object: K = serde_json::from_slice(object).map_err(unreadable)?;
+        // As all objects of the cluster are read: one way of reading these types is 200 KiB of program.
+        let object: K = serde_json::from_slice(object.as_bytes()).map_err(unreadable)?;
         let view = V::from(&object);
         tell(match event.kind {
             "DELETED" => Seen::Gone(view),

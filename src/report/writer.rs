@@ -142,15 +142,15 @@ pub(super) fn stderr(lines: std::sync::mpsc::Receiver<Line>, screen: Arc<Screen>
                 None => lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match line {
-                Ok(Line::Text(text)) => screen.say(&text),
+                Ok(Line::Text { text, starting }) => screen.say(&text, starting),
                 Ok(Line::Show(progress)) => screen.show(progress),
                 Ok(Line::Flush(done)) => {
-                    screen.show(None);
+                    screen.end();
                     // Nobody waits any more where the run was cut short.
                     done.send(()).unwrap_or_default();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return screen.show(None),
+                Err(RecvTimeoutError::Disconnected) => return screen.end(),
             }
             screen.draw();
         }
