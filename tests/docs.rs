@@ -1,6 +1,13 @@
 //! What the documents say is what the program does.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[path = "docs/commands.rs"]
+mod commands;
+#[path = "docs/pages.rs"]
+mod pages;
+#[path = "docs/shell.rs"]
+mod shell;
+
 use std::{fs, path::Path};
 
 fn file(name: &str) -> String {
@@ -29,6 +36,17 @@ fn the_readme_has_the_table_of_exit_codes() {
     );
 }
 
+/// The same codes, with what to do on each.
+#[test]
+fn the_exit_codes_have_a_page() {
+    held(
+        "docs/exit-codes.md",
+        "<!-- exit codes: generated from src/core/exit.rs -->\n",
+        "<!-- end of exit codes -->",
+        &kjo::core::exit::markdown_reactions(),
+    );
+}
+
 /// What stands between these marks is what the code says.
 #[track_caller]
 fn held(name: &str, begin: &str, end: &str, expected: &str) {
@@ -43,13 +61,9 @@ fn held(name: &str, begin: &str, end: &str, expected: &str) {
     assert_eq!(table, expected, "run KJO_UPDATE_DOCS=1 cargo test --test docs");
 }
 
-/// What `kjo check` asks for is what the Role of the manifests grants.
-#[test]
-fn the_role_grants_what_is_checked() {
-    let text = file("manifests/rbac.yaml");
-    let role = kjo::spec::read::value("rbac.yaml", &text)
-        .expect("YAML")
-        .expect("a value");
+/// The permissions of these Roles of a file, sorted.
+fn granted(name: &str, roles: &[&str]) -> Vec<String> {
+    let documents = kjo::spec::read::documents(name, file(name).as_bytes()).expect("YAML");
     let words = |value: &serde_json::Value| -> Vec<String> {
         let list = value.as_array().expect("a list");
         list.iter()
@@ -57,22 +71,41 @@ fn the_role_grants_what_is_checked() {
             .collect()
     };
     let mut granted: Vec<String> = Vec::new();
-    for rule in role["rules"].as_array().expect("rules") {
-        for (group, resource) in words(&rule["apiGroups"]).iter().zip(words(&rule["resources"])) {
-            granted.extend(
-                words(&rule["verbs"])
-                    .iter()
-                    .map(|verb| format!("{verb} {resource} {group}")),
-            );
+    for role in roles {
+        let role = documents.iter().find(|document| document.name() == Some(role));
+        for rule in role.expect("the Role").value["rules"].as_array().expect("rules") {
+            let group = words(&rule["apiGroups"]);
+            let [group] = group.as_slice() else {
+                panic!("{name}: a rule for several groups grants more than it lists: {rule}")
+            };
+            for resource in words(&rule["resources"]) {
+                let verbs = words(&rule["verbs"]);
+                granted.extend(verbs.iter().map(|verb| format!("{verb} {resource} {group}")));
+            }
         }
     }
+    granted.sort();
+    granted
+}
+
+/// What `kjo check` asks for is what the Role of the manifests grants, whole or in parts.
+#[test]
+fn the_roles_grant_what_is_checked() {
     let asked = kjo::core::access::ALL
         .iter()
         .map(|p| format!("{} {} {}", p.verb, p.resource, p.group));
     let mut asked: Vec<String> = asked.collect();
-    granted.sort();
     asked.sort();
-    assert_eq!(granted, asked);
+    assert_eq!(granted("manifests/rbac.yaml", &["kjo"]), asked);
+    let parts = ["kjo-minimal", "kjo-patch", "kjo-events"];
+    assert_eq!(granted("manifests/roles.yaml", &parts), asked);
+    let observer = granted("manifests/roles.yaml", &["kjo-observer"]);
+    asked.retain(|permission| {
+        ["get ", "list ", "watch "]
+            .iter()
+            .any(|verb| permission.starts_with(verb))
+    });
+    assert_eq!(observer, asked);
 }
 
 /// Every reason that kjo can give for a Job that does not run is explained.

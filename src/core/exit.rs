@@ -1,4 +1,4 @@
-//! The one place where an outcome becomes an exit code, and the table of the README.
+//! The one place where an outcome becomes an exit code, and the tables of the documents.
 
 use super::outcome::{Outcome, Signal, Verdict};
 
@@ -21,41 +21,76 @@ pub const SIGINT: u8 = 130;
 /// Stopped by SIGTERM (or SIGHUP): 128 + 15.
 pub const SIGTERM: u8 = 143;
 
-/// The table of the README: code, meaning. `tests/docs.rs` holds the README to it.
-pub const TABLE: [(&str, &str); 9] = [
-    (
-        "0",
-        "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0; with `--detach`, once the Job is made. Nothing else is ever 0",
-    ),
-    (
-        "1–255",
-        "the Job failed: the exit code of the container that made it fail",
-    ),
-    (
-        "120",
-        "the Job succeeded, but log lines are known to be missing, and `--fail-on-log-gap` was given",
-    ),
-    (
-        "121",
-        "the outcome is unknown: the cluster stayed out of reach past `--outage-budget` (the Job is left as it is), or the Job is gone and nothing tells how it ended; or SIGUSR1 detached",
-    ),
-    (
-        "122",
-        "nothing ran, and trying again may help: image cannot be pulled, no node, quota, pods refused by policy, a missing Secret or ServiceAccount, `--schedule-timeout` or `--startup-timeout` over; API server out of reach or overloaded before the Job was made",
-    ),
-    (
-        "123",
-        "the Job failed or vanished and there is no code to pass on: Job, pod or namespace deleted by somebody, evicted, preempted, node lost",
-    ),
-    ("124", "out of time: `--timeout`, or the deadline of the Job or its pod"),
-    (
-        "125",
-        "it would fail the same way again: bad arguments, bad manifest, no such context, permission refused",
-    ),
-    (
-        "130, 143",
-        "stopped by SIGINT, or by SIGTERM or SIGHUP; the Job was deleted, or left where `--on-interrupt detach` or `kjo attach` leaves it",
-    ),
+/// A row of the documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row {
+    /// The code, or codes.
+    pub code: &'static str,
+    /// What it means, in the README.
+    pub short: &'static str,
+    /// What it means, in `docs/exit-codes.md`.
+    pub meaning: &'static str,
+    /// What a script does on it.
+    pub then: &'static str,
+}
+
+/// All of them. `tests/docs.rs` holds README and `docs/exit-codes.md` to it.
+#[rustfmt::skip]
+pub const TABLE: [Row; 9] = [
+    Row {
+        code: "0",
+        short: "the Job succeeded, and nothing else is ever 0 (`--main-decides`: its main container did; `--detach`: it is made)",
+        meaning: "the Job succeeded: its condition Complete (or SuccessCriteriaMet) is True; or, with `--main-decides`, its main container ended with 0; with `--detach`, once the Job is made. Nothing else is ever 0",
+        then: "go on",
+    },
+    Row {
+        code: "1–255",
+        short: "the Job failed: the exit code of the container that made it fail",
+        meaning: "the Job failed: the exit code of the container that made it fail",
+        then: "what it would do had it run the program itself. Whether a code from 120 on is the container's, `container_exit_code` of the result file tells",
+    },
+    Row {
+        code: "120",
+        short: "the Job succeeded, but lines of its log are missing (`--fail-on-log-gap`)",
+        meaning: "the Job succeeded, but log lines are known to be missing, and `--fail-on-log-gap` was given",
+        then: "the work is done; run again only if the log itself is the product",
+    },
+    Row {
+        code: "121",
+        short: "unknown: the cluster stayed out of reach; or SIGUSR1 detached",
+        meaning: "the outcome is unknown: the cluster stayed out of reach past `--outage-budget` (the Job is left as it is), or the Job is gone and nothing tells how it ended; or SIGUSR1 detached",
+        then: "run again with the same `--run-id`, which finds the Job; never with a new one: the Job may still run",
+    },
+    Row {
+        code: "122",
+        short: "nothing ran, and trying again may help: image, node, quota, policy",
+        meaning: "nothing ran, and trying again may help: image cannot be pulled, no node, quota, pods refused by policy, a missing Secret or ServiceAccount, `--schedule-timeout` or `--startup-timeout` over; API server out of reach or overloaded before the Job was made",
+        then: "run again, some minutes later; `reason` says whether somebody has to make something first",
+    },
+    Row {
+        code: "123",
+        short: "failed without a code to pass on: deleted, evicted, preempted, node lost",
+        meaning: "the Job failed or vanished and there is no code to pass on: Job, pod or namespace deleted by somebody, evicted, preempted, node lost",
+        then: "run again if the work bears being begun twice; if `outcome` is `deleted`, ask who did it",
+    },
+    Row {
+        code: "124",
+        short: "out of time",
+        meaning: "out of time: `--timeout`, or the deadline of the Job or its pod",
+        then: "give it more time, or find out what it waited for",
+    },
+    Row {
+        code: "125",
+        short: "it would fail the same way again: arguments, manifest, permission",
+        meaning: "it would fail the same way again: bad arguments, bad manifest, no such context, permission refused",
+        then: "stop; somebody has to change something",
+    },
+    Row {
+        code: "130, 143",
+        short: "stopped by SIGINT, SIGTERM or SIGHUP; the Job was deleted",
+        meaning: "stopped by SIGINT, or by SIGTERM or SIGHUP; the Job was deleted, or left where `--on-interrupt detach` or `kjo attach` leaves it",
+        then: "stop too. If kjo was not signalled, it is the container's own code: something signalled that",
+    },
 ];
 
 /// The exit code of a verdict. Zero only if the Job succeeded.
@@ -87,14 +122,24 @@ fn passed_on(container: i32) -> u8 {
     u8::try_from(low).ok().filter(|code| *code != 0).unwrap_or(1)
 }
 
-/// The table as Markdown, between the markers of the README.
+/// The README's table as Markdown, between its marks.
 #[must_use]
 pub fn markdown_table() -> String {
     let rows: String = TABLE
         .iter()
-        .map(|(code, meaning)| format!("| {code} | {meaning} |\n"))
+        .map(|row| format!("| {} | {} |\n", row.code, row.short))
         .collect();
     format!("| code | meaning |\n|---|---|\n{rows}")
+}
+
+/// The table of `docs/exit-codes.md`.
+#[must_use]
+pub fn markdown_reactions() -> String {
+    let rows: String = TABLE
+        .iter()
+        .map(|row| format!("| {} | {} | {} |\n", row.code, row.meaning, row.then))
+        .collect();
+    format!("| code | meaning | what a script does |\n|---|---|---|\n{rows}")
 }
 
 #[cfg(test)]
