@@ -96,6 +96,17 @@ pub(super) fn sidecar(wanted: &Wanted) -> Option<String> {
     (wanted.file == Some(Source::Sidecar)).then(|| SIDECAR.to_owned())
 }
 
+/// Refuses a sidecar where containers are plain processes, which share no folder.
+pub(super) fn check(wanted: &Wanted, lacks_volumes: bool) -> Result<(), Refusal> {
+    if wanted.file == Some(Source::Sidecar) && lacks_volumes {
+        return Err(Refusal::new(
+            "--xcom sidecar: without bubblewrap the containers of the sandbox share no folder",
+            "install bubblewrap, or use --xcom termination and write to $KJO_TERMINATION_MESSAGE_PATH",
+        ));
+    }
+    Ok(())
+}
+
 /// What listens for it in one run.
 #[must_use]
 pub(super) fn ears(wanted: &Wanted) -> Ears {
