@@ -17,8 +17,9 @@ use crate::{scripted::heard, support::eventually};
 fn dumps(program: &str, args: &[&str], kubeconfig: &str, begun: impl Fn() -> bool) -> bool {
     let folder = tempfile::tempdir().expect("a folder");
     let script = format!("ulimit -S -c unlimited 2>/dev/null; exec {program} {}", args.join(" "));
-    let mut child = Command::new("sh")
-        .args(["-c", &script])
+    // Whoever runs the tests in the background has SIGQUIT ignored, and what is ignored is inherited.
+    let mut child = Command::new("env")
+        .args(["--default-signal", "sh", "-c", &script])
         .current_dir(folder.path())
         .env("KUBECONFIG", kubeconfig)
         .stdin(Stdio::null())

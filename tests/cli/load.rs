@@ -108,8 +108,10 @@ fn a_closed_terminal_ends_it() {
             .open(&name);
         Stdio::from(end.expect("its end"))
     };
-    let mut kjo = Command::new("setsid")
-        .args(["--ctty", env!("CARGO_BIN_EXE_kjo"), "sandbox", "--isolation", "none"])
+    // Under nohup SIGHUP is ignored, and kjo leaves that so.
+    let mut kjo = Command::new("env")
+        .args(["--default-signal", "setsid", "--ctty", env!("CARGO_BIN_EXE_kjo")])
+        .args(["sandbox", "--isolation", "none"])
         .env("TMPDIR", folder.path())
         .stdin(end())
         .stdout(end())
