@@ -399,7 +399,6 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
         trigger_kwargs={"a": 1},
         startup_check_interval_seconds=1,
         base_container_status_polling_interval=1,
-        xcom_sidecar_container_security_context={},
         random_name_suffix=False,
         deferrable=True,
         log_events_on_failure=True,
@@ -415,7 +414,6 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
         "random_name_suffix",
         "startup_check_interval_seconds",
         "trigger_kwargs",
-        "xcom_sidecar_container_security_context",
     ]
 
 
@@ -503,8 +501,6 @@ def test_the_name_is_a_template(fake_kjo: Make) -> None:
     assert run(fake_kjo(), name="My {{ x }}")["metadata"]["name"] == "my-x"
 
 
-def test_it_takes_no_manifest_and_nothing_unknown() -> None:
-    with pytest.raises(TypeError, match="takes no job_yaml"):
-        KubernetesLegacyJobOperator(task_id="t", image="i", job_yaml="kind: Job")
+def test_nothing_unknown_is_taken() -> None:
     with pytest.raises((TypeError, AirflowException), match="no_such"):
         KubernetesLegacyJobOperator(task_id="t", image="i", no_such=1)

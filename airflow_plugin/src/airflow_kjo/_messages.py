@@ -23,6 +23,38 @@ class Log(Protocol):
         """Log a failure."""
 
 
+_OPENING = frozenset(
+    {
+        "target",
+        "sandbox",
+        "adjusted",
+        "server_warning",
+        "companion",
+        "created",
+        "adopted",
+        "pod_scheduled",
+        "container_started",
+    }
+)
+
+
+def opens(line: str) -> bool:
+    """Tell whether a line of kjo's standard error is said before there is any output of a container.
+
+    All else is said of what has been printed by then.
+    """
+    message = _parsed(line)
+    return message is not None and message.get("event") in _OPENING
+
+
+def _parsed(line: str) -> dict[str, Any] | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and "message" in message else None
+
+
 class Messages:
     """Log each message of ``--message-format json`` at its own level.
 
@@ -43,7 +75,7 @@ class Messages:
     def __call__(self, lines: list[str]) -> None:
         """Take lines of kjo's standard error."""
         for line in lines:
-            message = self._message(line)
+            message = _parsed(line)
             if message is None:
                 # Arguments that kjo cannot read are refused in plain words; a panic is not JSON.
                 self._log.warning("kjo: %s", line.removeprefix("kjo: "))
@@ -59,14 +91,6 @@ class Messages:
             say("kjo: %s", line)
         if hint := message.get("hint"):
             say("kjo: hint: %s", hint)
-
-    @staticmethod
-    def _message(line: str) -> dict[str, Any] | None:
-        try:
-            message = json.loads(line)
-        except ValueError:
-            return None
-        return message if isinstance(message, dict) and "message" in message else None
 
 
 class Output:

@@ -162,6 +162,10 @@ class KjoOperator(_compat.BaseOperator):
             arguments += ["--xcom", self.xcom]
         return arguments
 
+    def sidecar_members(self) -> dict[str, Any]:
+        """Return members of the sidecar that hands over a file; they win over the connection's."""
+        return {}
+
     def log_formatter_of_lines(self) -> Callable[[str, str], str] | None:
         """Return what makes a line of the log of a container's name and a line of its."""
         return None

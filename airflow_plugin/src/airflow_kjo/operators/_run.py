@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import signal
@@ -23,7 +24,7 @@ from airflow_kjo import (
     _xcom,
     links,
 )
-from airflow_kjo._messages import Messages, Output
+from airflow_kjo._messages import Messages, Output, opens
 from airflow_kjo._models import words
 from airflow_kjo._process import NotStartedError, Process, StartError, child_environment
 from airflow_kjo.exceptions import KjoError, KjoInterruptedError, KjoXComError, from_outcome
@@ -50,7 +51,7 @@ class Run:
         self.descriptors: list[int] = []
         self.extra: list[str] = []
         self.folder = Path()
-        self.xcom_image: str | None = None
+        self.xcom_flags: list[str] = []
         self._pushed: dict[str, Any] = {}
         deployment, warning = _identity.deployment(_compat.option("deployment_id"), _compat.base_url())
         if warning:
@@ -87,7 +88,7 @@ class Run:
         own = _manifest.part(job, "metadata").get("namespace")
         namespace = operator.namespace or (None if own else where.namespace)
         self.manifest = _manifest.encode(found)
-        self.xcom_image = where.xcom_image
+        self.xcom_flags = self._sidecar(where)
         if where.ignored:
             self.log.warning(
                 "Extras of the connection %r that mean nothing for kjo: %s",
@@ -159,14 +160,19 @@ class Run:
             "--message-format",
             "json",
             *self.operator.kjo_arguments(),
-            *(("--xcom-image", self.xcom_image) if self._sidecar_image() else ()),
+            *self.xcom_flags,
             *self.where,
             *self.extra,
         ]
         return _outcome.read(self._process(argv, self.manifest), result_file)
 
-    def _sidecar_image(self) -> bool:
-        return self.operator.xcom == "sidecar" and bool(self.xcom_image)
+    def _sidecar(self, where: _connection.Where) -> list[str]:
+        """Return what the sidecar that hands over a file is to be like."""
+        if self.operator.xcom != "sidecar":
+            return []
+        flags = ["--xcom-image", where.xcom_image] if where.xcom_image else []
+        members = {**where.xcom_container, **self.operator.sidecar_members()}
+        return [*flags, "--xcom-container", json.dumps(members)] if members else flags
 
     def _identity_arguments(self) -> list[str]:
         return [
@@ -188,6 +194,7 @@ class Run:
             on_stdout=Output(self.log, operator.log_formatter_of_lines()),
             on_stderr=Messages(self.log, self._heard),
             kill_timeout=operator.kill_timeout,
+            opens=opens,
             choose_signal=self._choose_signal,
             orphaned=_stop.supervised(),
             pass_fds=self.descriptors,
