@@ -105,6 +105,17 @@ def event(name, level="info", message=None, **fields):
 def result(**document):
     path = pathlib.Path(sys.argv[sys.argv.index("--result-file") + 1])
     path.write_text(json.dumps(document))
+if sys.argv[1] == "read":
+    # As the real one, as far as tests without it go.
+    sys.path[:0] = {path!r}
+    from airflow_kjo import _yaml
+    try:
+        read = _yaml.load_all(sys.stdin.buffer.read().decode(), sys.argv[-1])
+    except ValueError as error:
+        event("refused", "error", f"error: {{error}}", hint="mend it")
+        sys.exit(125)
+    for one in read: say(json.dumps(one))
+    sys.exit(0)
 fd0 = os.fstat(0)
 call = dict(argv=sys.argv[1:], env=dict(os.environ), pid=os.getpid(), session=os.getsid(0),
             fd0=("fifo" if stat.S_ISFIFO(fd0.st_mode) else oct(fd0.st_mode)))
@@ -130,7 +141,11 @@ def fake_kjo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
         folder.mkdir(exist_ok=True)
         fake = FakeKjo(folder / "kjo", folder / "notes.json")
         text = _FAKE.format(
-            python=sys.executable, notes=str(fake.notes), body=body, read_stdin=read_stdin
+            python=sys.executable,
+            notes=str(fake.notes),
+            body=body,
+            read_stdin=read_stdin,
+            path=[path for path in sys.path if path],
         )
         fake.path.write_text(text)
         fake.path.chmod(0o755)

@@ -136,7 +136,7 @@ class Airflow:
                     os.killpg(process.pid, signal.SIGTERM)
             for process in self._processes.values():
                 try:
-                    process.wait(timeout=20)
+                    process.wait(timeout=5)
                 except subprocess.TimeoutExpired:
                     os.killpg(process.pid, signal.SIGKILL)
 

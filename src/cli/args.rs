@@ -54,6 +54,10 @@ pub enum Command {
     #[command(after_long_help = AFTER_SANDBOX)]
     Sandbox(Box<super::serve::SandboxArgs>),
 
+    /// Print the objects of the manifest on stdin, a line of JSON for each; for the Airflow plugin
+    #[command(hide = true)]
+    Read(super::read::ReadArgs),
+
     /// Hold a container of the sandbox; the sandbox starts it itself
     #[cfg(feature = "sandbox")]
     #[command(hide = true)]

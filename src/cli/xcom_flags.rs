@@ -73,7 +73,12 @@ impl XComArgs {
         }
         let wishes = xcom::Wishes {
             image: self.xcom_image.as_deref(),
-            members: self.xcom_container.as_deref().map(members).transpose()?.unwrap_or_default(),
+            members: self
+                .xcom_container
+                .as_deref()
+                .map(members)
+                .transpose()?
+                .unwrap_or_default(),
         };
         xcom::apply(job, main, source, &wishes)
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from airflow_kjo import _compat, _manifest
 from airflow_kjo._manifest import JobYaml, Plain, documents, is_path, the_job
+from airflow_kjo._process import StartError
 from airflow_kjo.exceptions import KjoRefusedError
 from airflow_kjo.operators._base import KjoOperator
 from airflow_kjo.operators._template import read_template
@@ -114,10 +115,15 @@ class ManifestOperator(KjoOperator):
         if body is None or (isinstance(body, str) and "Secret" not in body):
             return
         try:
-            values = _manifest.secret_values(documents(body))
+            try:
+                found = documents(body, load=self.load)
+            except (OSError, StartError):
+                # Rendered where there is no kjo, to be looked at.
+                found = documents(body)
         except ValueError:
             # Told when the task runs, with the place.
             return
+        values = _manifest.secret_values(found)
         for value in values:
             _compat.mask_secret(value)
 
@@ -126,4 +132,4 @@ class ManifestOperator(KjoOperator):
         self._read_file()
         if self.job_yaml is None:
             return [{"apiVersion": "batch/v1", "kind": "Job"}]
-        return documents(self.job_yaml)
+        return documents(self.job_yaml, self.job_yaml_filepath or "job_yaml", self.load)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import signal
 from collections.abc import Collection, Mapping
@@ -13,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_kjo import (
-    _binary,
     _compat,
     _connection,
     _hook,
@@ -26,7 +24,7 @@ from airflow_kjo import (
 )
 from airflow_kjo._messages import Messages, Output, opens
 from airflow_kjo._models import words
-from airflow_kjo._process import NotStartedError, Process, StartError, child_environment
+from airflow_kjo._process import NotStartedError, Process, StartError
 from airflow_kjo.exceptions import KjoError, KjoInterruptedError, KjoXComError, from_outcome
 
 if TYPE_CHECKING:
@@ -74,7 +72,7 @@ class Run:
     def prepare(self, stack: ExitStack) -> None:
         """Find out what to run, where and with what. Nothing is asked of the cluster."""
         operator = self.operator
-        self.binary = _binary.find(operator.kjo_bin, _compat.option("binary"))
+        self.binary = operator.binary()
         where = self._where()
         self.extra = words("extra_args", operator.extra_args)
         found = operator.build_documents(self.context)
@@ -95,7 +93,7 @@ class Run:
                 operator.kubernetes_conn_id,
                 ", ".join(where.ignored),
             )
-        cluster, self.descriptors = _connection.arguments(where, self._environment(), stack)
+        cluster, self.descriptors = _connection.arguments(where, operator.environment(), stack)
         chosen = namespace or own
         self.where = [*cluster, "-n", str(chosen)] if chosen else cluster
         # Only this user may enter it. What cannot be removed is no reason to fail the task.
@@ -118,9 +116,6 @@ class Run:
             config_file=operator.config_file,
             cluster_context=operator.cluster_context,
         )
-
-    def _environment(self) -> dict[str, str]:
-        return child_environment(os.environ, self.operator.env)
 
     def delete_former(self) -> None:
         """Delete the Jobs of the generations before a clear, which nobody waits for any more."""
@@ -189,7 +184,7 @@ class Run:
         self.log.info("Running %s", shlex.join(argv))
         process = Process(
             argv,
-            env=self._environment(),
+            env=operator.environment(),
             stdin=manifest,
             on_stdout=Output(self.log, operator.log_formatter_of_lines()),
             on_stderr=Messages(self.log, self._heard),

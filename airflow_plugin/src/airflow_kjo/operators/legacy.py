@@ -9,7 +9,6 @@ from typing import Any
 from airflow_kjo import _compat, _pod, _policy
 from airflow_kjo._manifest import Plain, job_name, part, the_job
 from airflow_kjo._models import camel, mapping, plain
-from airflow_kjo._yaml import load_all
 from airflow_kjo.operators._body import ManifestOperator
 from airflow_kjo.operators._template import read_file
 
@@ -296,11 +295,11 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         spec["template"] = {key: pod[key] for key in ("metadata", "spec") if pod.get(key)}
         return found
 
-    def build_pod(self, template: Plain) -> Plain:
+    def build_pod(self, template: Plain | None = None) -> Plain:
         """Return the pod of the parameters, laid over a template: ``metadata`` and ``spec``."""
         names = (name for name in _pod.Parts.__dataclass_fields__ if name != "templates")
         parts: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return _pod.build(_pod.Parts(**parts, templates=[template, *self._templates()]))
+        return _pod.build(_pod.Parts(**parts, templates=[template or {}, *self._templates()]))
 
     def _templates(self) -> list[Any]:
         templates: list[Any] = []
@@ -308,7 +307,7 @@ class KubernetesLegacyJobOperator(ManifestOperator):
             text, what = file, "pod_template_file"
             if "\n" not in file:
                 text, what = read_file(file, self.get_template_env()), file
-            templates += load_all(text, what)
+            templates += self.load(text, what)
         elif self.pod_template_dict:
             templates.append(self.pod_template_dict)
         if self.full_pod_spec:
