@@ -105,8 +105,8 @@ async fn attempt(
         (Some(lines), false) => Start::Tail(lines),
         (None, false) => Start::Beginning,
     };
+    let which = args.which.which(env)?;
     let target = Target::find(args.cluster, env).await?;
-    let which = args.which.which()?;
     let mut signals = signals::listen(status.as_deref(), None).map_err(|e| run::no_signals(&e))?;
     result.about(&target.namespace, None);
     target.tell(reporter);

@@ -82,7 +82,7 @@ async fn attempt(
     started: Instant,
     reporter: &Reporter,
 ) -> Result<Option<Verdict>, Refusal> {
-    let which = args.which.which()?;
+    let which = args.which.which(env)?;
     let target = Target::find(args.cluster, env).await?;
     target.tell(reporter);
     let removing = Removing {
@@ -109,7 +109,10 @@ async fn attempt(
         }
     }
     for (job, ending) in going.iter().filter(|_| args.wait_deleted) {
-        left.extend(removing.gone(job, ending).await.err());
+        match removing.gone(job, ending).await {
+            Ok(()) => reporter.say(&Notice::Gone { job: job.name.clone() }),
+            Err(verdict) => left.push(verdict),
+        }
     }
     let last = left.pop();
     for verdict in left {

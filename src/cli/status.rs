@@ -90,11 +90,12 @@ async fn attempt(
     clock: Clock,
     reporter: &Reporter,
 ) -> Result<u8, Refusal> {
+    let which = args.which.which(env)?;
     let target = Target::find(args.cluster, env).await?;
     target.tell(reporter);
     let asking = Asking {
         cluster: &target.cluster,
-        which: &args.which.which()?,
+        which: &which,
         namespace: &target.namespace,
         main: args.main_container.as_deref(),
         ask: Ask::new(args.connect_timeout, started)?,

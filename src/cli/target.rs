@@ -54,10 +54,10 @@ impl Target {
 #[derive(Debug, Args)]
 pub struct WhichArgs {
     /// The Job's name
-    #[arg(value_name = "NAME", value_parser = job_name, required_unless_present = "run_id", conflicts_with = "run_id")]
+    #[arg(value_name = "NAME", value_parser = job_name, conflicts_with = "run_id")]
     pub name: Option<String>,
 
-    /// The run id that the Job was started with, in place of its name
+    /// The run id that the Job was started with, in place of its name [env: KJO_RUN_ID, where no name is given]
     #[arg(long, value_name = "ID")]
     pub run_id: Option<String>,
 }
@@ -72,11 +72,21 @@ pub(super) enum Which {
 }
 
 impl WhichArgs {
-    /// Which one.
-    pub(super) fn which(&self) -> Result<Which, Refusal> {
-        match &self.run_id {
-            Some(id) => RunId::given(id).map(Which::RunId),
-            None => Ok(Which::Name(self.name.clone().unwrap_or_default())),
+    /// Which one. What is written holds against the variable, which a CI job may have set for all its steps.
+    ///
+    /// # Errors
+    /// None is named, or the id cannot be one.
+    pub(super) fn which(&self, env: Env<'_>) -> Result<Which, Refusal> {
+        match (&self.name, &self.run_id) {
+            (Some(name), _) => Ok(Which::Name(name.clone())),
+            (None, Some(id)) => RunId::given(id).map(Which::RunId),
+            (None, None) => match env("KJO_RUN_ID") {
+                Some(id) => RunId::given(&id).map(Which::RunId),
+                None => Err(Refusal::new(
+                    "no Job is named",
+                    "give its NAME, or the run id that it was started with: --run-id ID or KJO_RUN_ID",
+                )),
+            },
         }
     }
 }
@@ -128,7 +138,7 @@ pub(super) fn job_name(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
-    use super::job_name;
+    use super::{Which, WhichArgs, job_name};
 
     #[test]
     fn a_job_may_be_named_as_it_is_written() {
@@ -138,5 +148,29 @@ mod tests {
         for text in ["", "job/", "pod/etl"] {
             assert!(job_name(text).is_err(), "{text}");
         }
+    }
+    #[test]
+    fn what_is_written_holds_against_the_variable() {
+        let which = |name: Option<&str>, id: Option<&str>, variable: Option<&str>| {
+            let args = WhichArgs {
+                name: name.map(str::to_owned),
+                run_id: id.map(str::to_owned),
+            };
+            let env = |key: &str| variable.filter(|_| key == "KJO_RUN_ID").map(str::to_owned);
+            args.which(&env)
+                .map(|which| which.what())
+                .map_err(|refusal| refusal.message)
+        };
+        assert_eq!(which(Some("etl"), None, Some("x")).as_deref(), Ok("job/etl"));
+        assert_eq!(which(None, Some("a"), Some("x")).unwrap(), which(None, None, Some("a")).unwrap());
+        assert_eq!(which(None, None, None), Err("no Job is named".to_owned()));
+        assert!(matches!(
+            WhichArgs { name: None, run_id: None }.which(&|_: &str| Some(String::new())),
+            Err(refusal) if refusal.message.contains("is no run id")
+        ));
+        assert!(matches!(
+            WhichArgs { name: None, run_id: Some("a".to_owned()) }.which(&|_: &str| None),
+            Ok(Which::RunId(_))
+        ));
     }
 }

@@ -173,6 +173,11 @@ pub enum Notice {
         /// Pods that have not ended yet.
         ending: Vec<String>,
     },
+    /// `kjo delete --wait-deleted`: it is gone, and so are its pods.
+    Gone {
+        /// Its name.
+        job: String,
+    },
     /// `kjo delete` found nothing; in these words.
     NothingToDelete(String),
     /// The Job could not be deleted.

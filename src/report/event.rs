@@ -102,6 +102,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("stopping", &["signal"], "a signal came; the Job is being deleted"),
     ("leaving", &["signal", "job"], "a signal came; the Job is left as it is"),
     ("deleted", &["job", "ending"], "the Job is deleted; these pods are still ending"),
+    ("gone", &["job"], "`kjo delete --wait-deleted`: the Job is gone, and so are its pods"),
     ("nothing_to_delete", &["what"], "`kjo delete` found no such Job"),
     ("delete_failed", &["job", "namespace", "why"], "the Job could not be deleted"),
     ("kept", &["job", "namespace", "unfinished", "pods", "ttl_seconds"], "the Job stays"),
@@ -213,6 +214,7 @@ pub(super) fn of(notice: &Notice) -> Facts {
         Notice::Stopping(signal) => facts(Info, "stopping", json!({"signal": signal.name()})),
         Notice::Leaving { signal, job } => facts(Info, "leaving", json!({"signal": signal.name(), "job": job})),
         Notice::Deleted { job, ending } => facts(Info, "deleted", json!({"job": job, "ending": ending})),
+        Notice::Gone { job } => facts(Info, "gone", json!({"job": job})),
         Notice::NothingToDelete(what) => facts(Info, "nothing_to_delete", json!({"what": what})),
         Notice::DeleteFailed { job, namespace, why } => facts(
             Error,

@@ -111,6 +111,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::Stopping(signal) => format!("{}: deleting the Job; once more to leave at once", signal.name()),
         Notice::Deleted { job, ending } if ending.is_empty() => format!("deleted job/{job}"),
         Notice::Deleted { job, ending } => format!("deleted job/{job}; still ending: {}", ending.join(", ")),
+        Notice::Gone { job } => format!("job/{job} and its pods are gone"),
         Notice::NothingToDelete(what) => format!("{what}: nothing to delete"),
         Notice::DeleteFailed { job, namespace, why } => not_deleted(job, namespace, why),
         Notice::Kept {

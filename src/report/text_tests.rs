@@ -111,6 +111,7 @@ pub(crate) fn notices() -> Vec<Notice> {
         Notice::Adoption(AdoptionNotice::EarlierEnded(
             Verdict::new(Outcome::Failed, "BackoffLimitExceeded", "job/etl-x failed").with_code(Some(3)),
         )),
+        Notice::Gone { job: "etl-x".into() },
         Notice::NothingToDelete("there is no job/etl-x in namespace team".into()),
         stalled(Category::Unschedulable, Cure::Time, true),
         stalled(Category::ImagePull, Cure::Time, false),

@@ -132,7 +132,7 @@ pub fn named(bundle: &Bundle, naming: &Naming<'_>) -> Result<Named, Refusal> {
         })?;
         companions.push(Companion {
             object,
-            owned: ours.is_some() || naming.own.iter().any(|own| title.eq_ignore_ascii_case(own)),
+            owned: ours.is_some() || naming.own.iter().any(|own| means(own, &title)),
             api_version,
             kind,
             name,
@@ -163,9 +163,32 @@ pub fn suffixed(name: &str, suffix: &str) -> String {
     format!("{cut}-{hash}-{suffix}")
 }
 
+/// kubectl's short names of what is likely beside a Job (`kubectl api-resources`).
+const SHORT: [(&str, &str); 6] = [
+    ("cm", "configmap"),
+    ("netpol", "networkpolicy"),
+    ("pdb", "poddisruptionbudget"),
+    ("pvc", "persistentvolumeclaim"),
+    ("sa", "serviceaccount"),
+    ("svc", "service"),
+];
+
+/// Whether `sa/robot`, `serviceaccounts/robot` and such mean `ServiceAccount/robot`, as they do for kubectl.
+fn means(wanted: &str, title: &str) -> bool {
+    let (Some((kind, name)), Some((its_kind, its_name))) = (wanted.split_once('/'), title.split_once('/')) else {
+        return wanted.eq_ignore_ascii_case(title);
+    };
+    let (kind, its_kind) = (kind.to_ascii_lowercase(), its_kind.to_ascii_lowercase());
+    let plural = match its_kind.strip_suffix('y') {
+        Some(stem) => format!("{stem}ies"),
+        None => format!("{its_kind}s"),
+    };
+    name == its_name && (kind == its_kind || kind == plural || SHORT.contains(&(&kind, &its_kind)))
+}
+
 fn owned_are_there(bundle: &Bundle, own: &[String]) -> Result<(), Refusal> {
     for wanted in own {
-        if !bundle.companions.iter().any(|c| c.title().eq_ignore_ascii_case(wanted)) {
+        if !bundle.companions.iter().any(|c| means(wanted, &c.title())) {
             let found: Vec<String> = bundle.companions.iter().map(super::read::Document::title).collect();
             let found = match found.as_slice() {
                 [] => "nothing beside the Job".to_owned(),
@@ -326,6 +349,17 @@ metadata: {name: robot}
             .map(|c| format!("owned: {}, {}", c.owned, c.object))
             .collect();
         insta::assert_snapshot!(format!("{pod}\n{}\n{}", objects.join("\n"), named.warnings.join("\n")));
+    }
+
+    #[test]
+    fn kinds_are_named_as_kubectl_has_them() {
+        for wanted in ["sa/robot", "serviceaccounts/robot", "ServiceAccount/robot"] {
+            assert!(super::means(wanted, "ServiceAccount/robot"), "{wanted}");
+        }
+        assert!(super::means("networkpolicies/deny", "NetworkPolicy/deny"));
+        for wanted in ["sa/Robot", "svc/robot", "robot"] {
+            assert!(!super::means(wanted, "ServiceAccount/robot"), "{wanted}");
+        }
     }
 
     #[test]

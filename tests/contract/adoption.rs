@@ -170,9 +170,11 @@ fn a_detached_job_is_followed_and_deleted_by_its_run_id() {
         .expect(7, counted());
     let status = ns.command(&["status", "--run-id", "detached"]).run();
     assert_eq!(result(status.text())["exit_code"], 7, "{}", status.stderr);
-    ns.command(&["delete", "--run-id", "detached", "--wait-deleted"])
+    ns.command(&["delete", "--wait-deleted"])
+        .env("KJO_RUN_ID", "detached")
         .run()
-        .expect(0, "");
+        .expect(0, "")
+        .expect_said("and its pods are gone");
     assert_eq!(ns.names("jobs").len() + ns.names("pods").len(), 0);
     ns.command(&["delete", "--run-id", "detached"])
         .run()
