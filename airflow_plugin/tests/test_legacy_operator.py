@@ -218,6 +218,7 @@ TWO = {
     "pod_template_dict": {"spec": {"containers": [{"name": "a"}, {"name": "side", "image": "i"}]}},
 }
 MAIN = ["--main-container", "base"]
+PREFIX = ["--prefix", "always"]
 
 
 @pytest.mark.parametrize(
@@ -232,13 +233,16 @@ MAIN = ["--main-container", "base"]
         ({"get_logs": False}, ["--logs", "none"]),
         ({"get_logs": False, "container_logs": "base"}, ["--logs", "none"]),
         ({"container_logs": "base"}, []),
-        (TWO, MAIN),
+        (TWO, [*MAIN, *PREFIX]),
+        ({**TWO, "get_logs": False}, ["--logs", "none", *MAIN]),
+        ({**TWO, "parallelism": 2}, MAIN),
+        ({**TWO, "container_name_log_prefix_enabled": False}, [*MAIN, "--prefix", "never"]),
         ({**TWO, "container_logs": "base"}, [*MAIN, "-c", "base"]),
         ({**TWO, "container_logs": ["side"]}, [*MAIN, "-c", "side"]),
-        ({**TWO, "container_logs": True}, [*MAIN, "-c", "base", "-c", "side"]),
-        ({**TWO, "init_container_logs": True}, [*MAIN, "-c", "base", "-c", "prepare"]),
-        ({**TWO, "container_logs": True, "init_container_logs": True}, MAIN),
-        ({**TWO, "base_container_name": "mine"}, ["--main-container", "mine"]),
+        ({**TWO, "container_logs": True}, [*MAIN, "-c", "base", "-c", "side", *PREFIX]),
+        ({**TWO, "init_container_logs": True}, [*MAIN, "-c", "base", "-c", "prepare", *PREFIX]),
+        ({**TWO, "container_logs": True, "init_container_logs": True}, [*MAIN, *PREFIX]),
+        ({**TWO, "base_container_name": "mine"}, ["--main-container", "mine", *PREFIX]),
         ({"container_name_log_prefix_enabled": False}, ["--prefix", "never"]),
         ({"log_formatter": lambda container, line: line}, ["--prefix", "always"]),
         ({"do_xcom_push": True}, ["--markers", "hide", "--xcom", "sidecar"]),

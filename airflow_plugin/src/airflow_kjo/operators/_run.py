@@ -218,6 +218,9 @@ class Run:
             if template := _compat.option("job_url"):
                 address = links.url(template, self.namespace, str(name))
                 self._push({links.XCOM_KEY: address})
+        elif event == "finished" and message.get("container_exit_code") in self._skipping():
+            # A failure that is wanted is no error.
+            message["level"] = "info"
         elif event in ("pod_scheduled", "container_started") and (pod := message.get("pod")):
             self._push({"pod_name": pod, "pod_namespace": self.namespace})
 

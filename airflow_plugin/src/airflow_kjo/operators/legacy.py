@@ -253,7 +253,8 @@ class KubernetesLegacyJobOperator(ManifestOperator):
             self.adopt = "never"
         if self.do_xcom_push and self.xcom is None:
             self.xcom = "sidecar"
-        self._pod: Plain = {}
+        self._pod: Plain = {"spec": {}}
+        self._one_pod = True
 
     def before_rendering(self) -> None:
         """Make plain data of model objects, which have no template fields of their own."""
@@ -292,6 +293,7 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         spec.update({key: value for key, value in knobs.items() if value is not None})
         if spec.get("backoffLimit") is None and spec.get("backoffLimitPerIndex") is None:
             spec["backoffLimit"] = 0
+        self._one_pod = all(spec.get(key) in (None, 1) for key in ("parallelism", "completions"))
         spec["template"] = {key: pod[key] for key in ("metadata", "spec") if pod.get(key)}
         return found
 
@@ -326,7 +328,7 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         if len(containers) + len(self._names("initContainers")) > 1:
             arguments += ["--main-container", self.base_container_name]
         arguments += self._shown()
-        if self.log_formatter is not None:
+        if self.log_formatter_of_lines() is not None:
             arguments += ["--prefix", "always"]
         elif not self.container_name_log_prefix_enabled:
             arguments += ["--prefix", "never"]
@@ -341,8 +343,14 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         return {"securityContext": camel(mapping(name, given))}
 
     def log_formatter_of_lines(self) -> Callable[[str, str], str] | None:
-        """Return the parameter ``log_formatter``."""
-        return self.log_formatter
+        """Return the parameter ``log_formatter``, or what tells the containers of one pod apart."""
+        if self.log_formatter is not None or not self.container_name_log_prefix_enabled:
+            return self.log_formatter
+        names = self._shown()[1::2] or [*self._names("containers"), *self._names("initContainers")]
+        if self._one_pod and self.get_logs and len(names) > 1:
+            # The pod's name, which is long, would tell nothing.
+            return "[{}] {}".format
+        return None
 
     def _shown(self) -> list[str]:
         """Return the flags for the containers whose logs are shown."""
