@@ -112,7 +112,7 @@ if sys.argv[1] == "read":
     try:
         read = _yaml.load_all(sys.stdin.buffer.read().decode(), sys.argv[-1])
     except ValueError as error:
-        event("refused", "error", f"error: {{error}}", hint="mend it")
+        say(f"kjo: error: {{error}}\\nkjo: hint: mend it", 2)
         sys.exit(125)
     for one in read: say(json.dumps(one))
     sys.exit(0)

@@ -27,7 +27,8 @@ def read(binary: str, text: str, what: str, env: Mapping[str, str]) -> list[Any]
     """
     try:
         done = subprocess.run(  # noqa: S603 (no shell; the program is kjo)
-            [binary, "read", "--message-format", "json", "--", what],
+            # In words: events have no lines of the text.
+            [binary, "read", "--message-format", "text", "--color", "never", "--", what],
             # Jinja takes the last newline away, which is part of a block scalar at the end.
             input=(text if text.endswith("\n") else text + "\n").encode(),
             capture_output=True,
@@ -44,16 +45,6 @@ def read(binary: str, text: str, what: str, env: Mapping[str, str]) -> list[Any]
 
 
 def _refusal(said: str) -> str:
-    """Return what kjo said: its message and its hint, or else its plain words."""
-    words = []
-    for line in said.splitlines():
-        try:
-            message = json.loads(line)
-        except ValueError:
-            words.append(line.removeprefix("kjo: ").removeprefix("error: "))
-            continue
-        if isinstance(message, dict) and message.get("message"):
-            words.append(str(message["message"]).removeprefix("error: "))
-            if hint := message.get("hint"):
-                words.append(f"hint: {hint}")
-    return "\n".join(words)
+    """Return what kjo said, without the words that every line of its begins with."""
+    lines = [line.removeprefix("kjo: ") for line in said.strip().splitlines()]
+    return "\n".join(lines).removeprefix("error: ")
