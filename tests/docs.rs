@@ -132,3 +132,25 @@ fn the_core_never_waits() {
     }
     assert!(seen > 20, "the folders have moved: only {seen} files seen");
 }
+
+/// The reference is made by the program. `KJO_UPDATE_DOCS=1` writes it.
+#[cfg(feature = "sandbox")]
+#[test]
+fn the_reference_is_what_the_program_prints() {
+    let printed = std::process::Command::new(env!("CARGO_BIN_EXE_kjo"))
+        .args(["generate", "reference"])
+        .env_clear()
+        .output()
+        .expect("kjo");
+    assert!(printed.status.success(), "{printed:?}");
+    let printed = String::from_utf8(printed.stdout).expect("text");
+    if std::env::var_os("KJO_UPDATE_DOCS").is_some() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reference.md");
+        fs::write(path, &printed).expect("docs/reference.md");
+    }
+    assert_eq!(
+        file("docs/reference.md"),
+        printed,
+        "run KJO_UPDATE_DOCS=1 cargo test --test docs"
+    );
+}

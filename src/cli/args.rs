@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use super::{
-    attach::AttachArgs, check::CheckArgs, connection_flags::ConnectionArgs, delete::DeleteArgs, files::FileArgs,
-    life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs, overlay_flags::OverlayArgs, render::RenderArgs,
-    status::StatusArgs, xcom_flags::XComArgs,
+    attach::AttachArgs, check::CheckArgs, ci_flag::CiArgs, connection_flags::ConnectionArgs, delete::DeleteArgs,
+    files::FileArgs, generate::GenerateArgs, life_flags::LifeArgs, log_flags::LogArgs, messages::MessageArgs,
+    overlay_flags::OverlayArgs, render::RenderArgs, status::StatusArgs, xcom_flags::XComArgs,
 };
 
 /// Run a Kubernetes Job to its end.
@@ -27,113 +27,34 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Create a Job, stream its logs, wait for its end, clean up, exit with its outcome
-    #[command(after_long_help = AFTER_RUN)]
     Run(Box<RunArgs>),
 
     /// Print the manifests that run would send, with every flag laid over them
-    #[command(after_long_help = AFTER_RENDER)]
     Render(Box<RenderArgs>),
 
     /// Follow a Job that exists: its logs, its end, its exit code. Never deletes or changes it
     Attach(Box<AttachArgs>),
 
     /// Print the result document of a Job as it stands, as JSON: outcome, pods, exit codes, warnings
-    #[command(after_long_help = AFTER_STATUS)]
     Status(Box<StatusArgs>),
 
     /// Delete a Job with its pods, or all Jobs of a run id; deleting nothing is no error
-    #[command(after_long_help = AFTER_DELETE)]
     Delete(Box<DeleteArgs>),
 
     /// Say whether this machine can run Jobs there: connection, version, namespace, permissions
-    #[command(after_long_help = AFTER_CHECK)]
     Check(Box<CheckArgs>),
 
     /// Serve a small cluster of kjo's own, for kubectl and others: no image is used
     #[cfg(feature = "sandbox")]
-    #[command(after_long_help = AFTER_SANDBOX)]
     Sandbox(Box<super::serve::SandboxArgs>),
+
+    /// Print completions for a shell, man pages, or the reference of all flags
+    Generate(Box<GenerateArgs>),
 
     /// Print the objects of the manifest on stdin, a line of JSON for each; for the Airflow plugin
     #[command(hide = true)]
     Read(super::read::ReadArgs),
-
-    /// Hold a container of the sandbox; the sandbox starts it itself
-    #[cfg(feature = "sandbox")]
-    #[command(hide = true)]
-    SandboxSupervisor,
 }
-
-#[cfg(feature = "sandbox")]
-const AFTER_SANDBOX: &str = "\
-It serves until it is stopped (Ctrl-C), and then nothing of it is left.
-
-Examples:
-  In one terminal, and the line that it prints in another, for kubectl, kjo and others there:
-      kjo sandbox
-
-  For one command, which is told by KUBECONFIG:
-      kjo sandbox -- pytest tests/
-
-docs/sandbox.md says what it does and what it refuses.";
-
-const AFTER_RENDER: &str = "\
-Takes the flags of 'kjo run'; those about waiting and cleaning up change nothing here. What is printed
-can be sent:
-      kjo render -f job.yaml --run-id ID --show-secrets | kjo run --run-id ID --exact-name -f -
-
-Exit codes:
-  0    it was printed; with --dry-run=server, the API server takes it
-  125  it was refused, or could not be judged";
-
-const AFTER_STATUS: &str = "\
-\"outcome\" is null while the Job runs. The exit code tells whether the Job could be read:
-  0    it could, however it ended
-  121  the API server was out of reach for --connect-timeout
-  125  there is no such Job, or it may not be read";
-
-const AFTER_DELETE: &str = "\
-A Job is deleted only if it is still the one that was seen (by its UID); pods get their grace period. Exit codes:
-  0    it is deleted, or there was none
-  121  the API server was out of reach for --connect-timeout: it may still be there
-  125  it may not be deleted";
-
-const AFTER_CHECK: &str = "\
-Nothing is changed in the cluster, and no token is printed. Exit codes:
-  0    Jobs can be run there
-  125  they cannot, or it cannot be told";
-
-const AFTER_RUN: &str = "\
-Examples:
-  Run a manifest, and delete the Job if it succeeds:
-      kjo run -f job.yaml
-
-  Run a command in an image, with two variables:
-      kjo run --image busybox -e GREETING=hello -e HOME -- sh -c 'echo $GREETING'
-
-  Once more after a crash: the same run id finds the Job that runs, or has ended unseen
-      kjo run -f job.yaml --run-id nightly-2026-11-27
-
-  In CI: give the run an id, a time limit and a place for its result:
-      kjo run -f job.yaml --run-id \"$CI_PIPELINE_ID-tests\" --timeout 30m --result-file result.json
-
-  Without any cluster, as processes of this machine:
-      kjo run --sandbox -f job.yaml
-
-  From a template, on another cluster:
-      envsubst < job.yaml | kjo run -f - --context staging -n team
-
-Exit codes:
-  0         the Job succeeded
-  1-255     the exit code of the container that made the Job fail
-  120       succeeded, but log lines are missing (--fail-on-log-gap)
-  121       unknown: the cluster stayed out of reach
-  122       nothing ran, trying again may help: image, node, quota, policy
-  123       failed without a code: deleted, evicted, node lost
-  124       out of time
-  125       it would fail the same way again: arguments, manifest, permission
-  130, 143  stopped by SIGINT, SIGTERM
-A container may exit with any of these itself; --result-file tells them apart.";
 
 /// `kjo run`.
 #[derive(Debug, Args)]
@@ -235,6 +156,10 @@ pub struct RunArgs {
     /// What kjo says.
     #[command(flatten)]
     pub messages: MessageArgs,
+
+    /// What a CI runner makes of it.
+    #[command(flatten)]
+    pub ci: CiArgs,
 
     /// Where to run.
     #[command(flatten)]

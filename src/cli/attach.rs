@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     args::{ClusterArgs, MainArgs},
+    ci_flag::CiArgs,
     log_flags::LogArgs,
     messages::MessageArgs,
     run,
@@ -75,6 +76,10 @@ pub struct AttachArgs {
     #[command(flatten)]
     pub messages: MessageArgs,
 
+    /// What a CI runner makes of it.
+    #[command(flatten)]
+    pub ci: CiArgs,
+
     /// Where the Job is.
     #[command(flatten)]
     pub cluster: ClusterArgs,
@@ -82,7 +87,7 @@ pub struct AttachArgs {
 
 /// Attaches, and returns the exit code.
 pub async fn attach(args: AttachArgs, env: Env<'_>, started: Instant) -> u8 {
-    let reporter = Reporter::stderr(args.messages.face(env), started);
+    let reporter = Reporter::stderr(args.ci.on(args.messages.face(env), env), started);
     let code = run::recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
         attempt(args, env, started, &reporter, result).await
     })

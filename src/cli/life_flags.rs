@@ -19,16 +19,16 @@ use crate::{
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub struct LifeArgs {
-    /// Of the other objects in the manifest: this one belongs to the run too, and goes with the Job, as
-    /// ConfigMaps and Secrets do; may be given several times
+    /// An object of the manifest that belongs to the run and goes with the Job, as its ConfigMaps and Secrets
+    /// always do; may be given several times
     #[arg(long, value_name = "KIND/NAME", help_heading = "What to run")]
     pub own: Vec<String>,
 
-    /// With a run id: which Job of it, running or ended unseen, may go on in place of a new one
+    /// With --run-id: which earlier Job of that id, running or ended unseen, may go on in place of a new one
     #[arg(long, value_name = "HOW", help_heading = "Identity", default_value = "exact")]
     pub adopt: AdoptArg,
 
-    /// What comes of a Job of the run id that failed before anybody saw it
+    /// With --run-id: what becomes of an earlier Job of that id that failed before anybody saw it
     #[arg(long, value_name = "WHAT", help_heading = "Identity", default_value = "report")]
     pub adopt_failed: AdoptFailedArg,
 

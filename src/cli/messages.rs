@@ -84,6 +84,7 @@ impl MessageArgs {
             form: if text { Form::Text } else { Form::Json },
             color: color && text,
             status_line: able && text && volume == Volume::Normal,
+            ci: None,
         }
     }
 

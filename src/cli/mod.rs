@@ -4,17 +4,21 @@ pub mod args;
 mod ask;
 pub mod attach;
 pub mod check;
+mod ci_flag;
 mod companions;
 mod connection_flags;
 pub mod delete;
 pub mod files;
 mod from;
+pub mod generate;
+mod help;
 pub mod life_flags;
 pub mod log_flags;
 mod manifest;
 pub mod messages;
 pub mod overlay_flags;
 pub mod read;
+mod reference;
 pub mod render;
 pub mod run;
 pub mod sandbox;
@@ -27,19 +31,27 @@ mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
 
-use clap::Parser as _;
+use clap::{FromArgMatches as _, error::ErrorKind};
 use tokio::time::Instant;
 
 use self::{
     args::{Cli, Command},
     settings::Env,
 };
-use crate::core::exit;
+use crate::{core::exit, report};
 
 /// Parses these arguments and does what they ask for.
 #[must_use]
 pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode {
-    let cli = match Cli::try_parse_from(argv) {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    // Before there is a runtime: it waits for one process, and forks another. It is no command for people.
+    #[cfg(feature = "sandbox")]
+    if argv.get(1).is_some_and(|arg| arg == "sandbox-supervisor") {
+        return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
+    }
+    let definition = help::called_as(argv.first().map(OsString::as_os_str));
+    let parsed = definition.try_get_matches_from(argv);
+    let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and version are what was asked for; anything else would fail the same way again.
@@ -48,16 +60,17 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             } else {
                 exit::SUCCESS
             };
-            // An error of printing is none: `kjo --help | head -1` has seen enough.
-            drop(error.print());
+            let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+            if error.use_stderr() && !help {
+                report::refuse_arguments(&error.render().to_string());
+            } else {
+                // An error of printing is none: `kjo --help | head -1` has seen enough.
+                drop(error.print());
+            }
             return ExitCode::from(code);
         }
     };
-    // Before there is a runtime: it waits for one process, and forks another.
-    #[cfg(feature = "sandbox")]
-    if let Command::SandboxSupervisor = cli.command {
-        return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
-    }
+    no_core_dump();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => return no_runtime(&e),
@@ -73,10 +86,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
             Command::Read(args) => read::read(args, env, started).await,
+            Command::Generate(args) => generate::generate(*args, started).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => serve::serve(*args, env, started).await,
-            #[cfg(feature = "sandbox")]
-            Command::SandboxSupervisor => exit::REFUSED,
         }
     });
     // Not waited for: a stdin or stdout that blocks must not keep the process.
@@ -84,11 +96,17 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
     ExitCode::from(code)
 }
 
+/// A core dump would hold the credentials that this process has in memory, and SIGQUIT makes one. What it
+/// starts (containers of the sandbox, credential plugins) may make theirs.
+fn no_core_dump() {
+    // An error leaves things as they are everywhere else.
+    #[cfg(target_os = "linux")]
+    nix::sys::prctl::set_dumpable(false).unwrap_or_default();
+}
+
 fn no_runtime(error: &std::io::Error) -> ExitCode {
-    let refusal = clap::Error::raw(
-        clap::error::ErrorKind::Io,
-        format!("kjo cannot start: {error}; see the limits of this environment (ulimit)\n"),
-    );
-    drop(refusal.print());
+    report::refuse_arguments(&format!(
+        "error: kjo cannot start: {error}\nhint: see the limits of this environment (ulimit)"
+    ));
     ExitCode::from(exit::REFUSED)
 }

@@ -35,7 +35,7 @@ use crate::{
 
 /// Runs, and returns the exit code.
 pub async fn run(args: RunArgs, env: Env<'_>, started: Instant) -> u8 {
-    let reporter = Reporter::stderr(args.messages.face(env), started);
+    let reporter = Reporter::stderr(args.ci.on(args.messages.face(env), env), started);
     let code = recorded(args.result_file.clone(), &reporter, async |result: &mut ResultFile| {
         // Its arguments alone are larger than a stack frame should be.
         Box::pin(attempt(args, env, started, &reporter, result)).await
@@ -242,11 +242,13 @@ async fn drive(
     if let Err(e) = result.ended(&ended, cluster.traffic()) {
         reporter.say(&Notice::result_file(result.path(), &e));
     }
-    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job)
-        && let Err(e) = report::product(format!("{}\n", job.name).as_bytes())
-    {
-        // The Job is made all the same, and other lines have told its name.
-        reporter.say(&Notice::StdoutFailed(e.to_string()));
+    if let (Outcome::Detached(None), Some(job)) = (ended.verdict.outcome, &ended.job) {
+        // In a CI log the name stands behind the fold.
+        reporter.flush().await;
+        if let Err(e) = report::product(format!("{}\n", job.name).as_bytes()) {
+            // The Job is made all the same, and other lines have told its name.
+            reporter.say(&Notice::StdoutFailed(e.to_string()));
+        }
     }
     Ok(exit::code(&ended.verdict))
 }

@@ -162,14 +162,21 @@ mod tests {
                 .map_err(|refusal| refusal.message)
         };
         assert_eq!(which(Some("etl"), None, Some("x")).as_deref(), Ok("job/etl"));
-        assert_eq!(which(None, Some("a"), Some("x")).unwrap(), which(None, None, Some("a")).unwrap());
+        assert_eq!(
+            which(None, Some("a"), Some("x")).unwrap(),
+            which(None, None, Some("a")).unwrap()
+        );
         assert_eq!(which(None, None, None), Err("no Job is named".to_owned()));
         assert!(matches!(
             WhichArgs { name: None, run_id: None }.which(&|_: &str| Some(String::new())),
             Err(refusal) if refusal.message.contains("is no run id")
         ));
         assert!(matches!(
-            WhichArgs { name: None, run_id: Some("a".to_owned()) }.which(&|_: &str| None),
+            WhichArgs {
+                name: None,
+                run_id: Some("a".to_owned())
+            }
+            .which(&|_: &str| None),
             Ok(Which::RunId(_))
         ));
     }

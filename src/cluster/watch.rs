@@ -234,9 +234,10 @@ where
         }
         return Err(End::Failed(Failure::Answered(Box::new(Status { code, ..status }))));
     }
-    let versioned: Versioned = serde_json::from_str(object).map_err(unreadable)?;
+    let versioned: Versioned = serde_json::from_slice(object.as_bytes()).map_err(unreadable)?;
     if event.kind != "BOOKMARK" {
-        let object: K = serde_json::from_str(object).map_err(unreadable)?;
+        // As all objects of the cluster are read: one way of reading these types is 200 KiB of program.
+        let object: K = serde_json::from_slice(object.as_bytes()).map_err(unreadable)?;
         let view = V::from(&object);
         tell(match event.kind {
             "DELETED" => Seen::Gone(view),

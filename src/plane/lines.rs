@@ -29,6 +29,8 @@ struct Form {
     /// Every line bears its stamp.
     stamped: bool,
     ready: Vec<u8>,
+    /// So much was handed on last: what comes next gets as much room at once, and does not grow towards it.
+    last: usize,
     diagnostics: Vec<String>,
     /// The last byte handed out or gathered is not a newline.
     unfinished: bool,
@@ -94,6 +96,7 @@ impl Form {
             prefix,
             stamped,
             ready: Vec::new(),
+            last: 0,
             diagnostics: Vec::new(),
             unfinished: false,
             broken: false,
@@ -132,12 +135,16 @@ impl Form {
             return None;
         }
         let unfinished = ready.last() != Some(&b'\n');
+        self.last = ready.len();
         Some((Bytes::from(ready), unfinished))
     }
 }
 
 impl Sink for Form {
     fn content(&mut self, piece: &[u8], begins: Option<Stamp>) {
+        if self.ready.capacity() == 0 {
+            self.ready.reserve_exact(piece.len().max(self.last));
+        }
         if let (true, Some(prefix)) = (begins.is_some() || std::mem::take(&mut self.broken), &self.prefix) {
             self.ready.extend_from_slice(prefix);
         }

@@ -28,6 +28,10 @@ use crate::core::{
 /// A stdout that takes nothing for this long is told: a log that waits for its reader is not silent.
 const BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
+/// Where pieces follow one another faster than this, as much time is given to the next to come along with
+/// them: every hand-over wakes another thread. A log that is written as it goes is handed on at once.
+const BULK: Duration = Duration::from_millis(2);
+
 /// Progress is told at most this often.
 const PROGRESS_EVERY: Duration = Duration::from_millis(500);
 
@@ -71,6 +75,7 @@ pub(super) struct Log<T: Fn(LogNews)> {
     lines: Lines,
     pen: Pen,
     told: Option<Instant>,
+    passed_on: Option<Instant>,
 }
 
 impl<T: Fn(LogNews)> Log<T> {
@@ -82,6 +87,7 @@ impl<T: Fn(LogNews)> Log<T> {
             lines,
             pen,
             told: None,
+            passed_on: None,
         }
     }
 
@@ -129,10 +135,18 @@ impl<T: Fn(LogNews)> Log<T> {
             }
             let Some(chunk) = chunk else { break End::Eof };
             self.cursor.feed(&chunk, &mut self.lines);
+            let bulk_until = self
+                .passed_on
+                .filter(|at| at.elapsed() < BULK)
+                .map(|_| Instant::now() + BULK);
             while !self.cursor.stranger() && !self.lines.plenty() {
                 // The connection's own task may have more by now.
                 tokio::task::yield_now().await;
-                match chunks.next().now_or_never() {
+                let mut next = chunks.next().now_or_never();
+                if let (None, Some(until)) = (&next, bulk_until) {
+                    next = tokio::time::timeout_at(until, chunks.next()).await.ok();
+                }
+                match next {
                     Some(Some(Ok(chunk))) => self.cursor.feed(&chunk, &mut self.lines),
                     // An end comes after what is at hand.
                     over => {
@@ -184,6 +198,7 @@ impl<T: Fn(LogNews)> Log<T> {
                 write.await;
                 (self.tell)(LogNews::Blocked(false));
             }
+            self.passed_on = Some(Instant::now());
         }
         self.counts.took(&self.cursor);
         for text in self.lines.take_diagnostics() {

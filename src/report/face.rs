@@ -1,6 +1,9 @@
 //! How kjo speaks on stderr: how much, in which form, with what around it. Chosen on the command line.
 
-use super::event::{Facts, Level};
+use super::{
+    ci::Runner,
+    event::{Facts, Level},
+};
 
 /// How kjo speaks on stderr.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -13,6 +16,8 @@ pub struct Face {
     pub color: bool,
     /// One line at the end of the terminal says where the run stands.
     pub status_line: bool,
+    /// The CI runner whose log this is.
+    pub ci: Option<Runner>,
 }
 
 /// How much is said.
@@ -38,6 +43,12 @@ pub enum Form {
 }
 
 impl Face {
+    /// The runner for whom the start is folded: where there are lines about it for people.
+    pub(super) fn folding(self) -> Option<Runner> {
+        let lines = self.form == Form::Text && self.volume != Volume::Quiet && !self.status_line;
+        self.ci.filter(|_| lines)
+    }
+
     /// Whether this is said at all.
     pub(super) fn takes(self, facts: &Facts) -> bool {
         if self.volume == Volume::Quiet {

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
+    ci,
     event::{Facts, Level},
     face::{Face, Form},
     text,
@@ -109,7 +110,7 @@ fn json(facts: &Facts, words: &str, when: When) -> String {
     };
     // Strings, numbers and lists of them are always JSON.
     serde_json::to_string(&object)
-        .map(|line| line + "\n")
+        .map(|line| ci::tamed_json(&line) + "\n")
         .unwrap_or_default()
 }
 

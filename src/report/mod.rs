@@ -3,6 +3,7 @@
 
 mod adoption;
 pub mod check;
+mod ci;
 pub mod document;
 mod event;
 mod face;
@@ -33,11 +34,17 @@ use tokio::{sync::oneshot, time::Instant};
 
 use self::{event::Facts, line::When, screen::Screen};
 use crate::{
-    core::{notice::Notice, progress::Progress},
+    core::{
+        exit,
+        notice::Notice,
+        outcome::{Outcome, Verdict},
+        progress::Progress,
+    },
     plane::Piece,
     spec::Refusal,
 };
 
+pub use ci::Runner;
 pub use event::{EVENTS, markdown_table};
 pub use face::{Face, Form, Volume};
 pub use writer::product;
@@ -57,7 +64,11 @@ pub struct Reporter {
 
 #[derive(Debug)]
 enum Line {
-    Text(String),
+    Text {
+        text: String,
+        /// It is about the start of the run.
+        starting: bool,
+    },
     Show(Option<Progress>),
     Flush(oneshot::Sender<()>),
 }
@@ -68,7 +79,7 @@ impl Reporter {
     pub fn stderr(face: Face, started: Instant) -> Self {
         let (lines, queue) = mpsc::channel();
         console::set_colors_enabled(face.color);
-        let screen = Arc::new(Screen::new(writer::own_stderr(), face.status_line, started));
+        let screen = Arc::new(Screen::new(writer::own_stderr(), face, started));
         writer::stderr(queue, Arc::clone(&screen));
         if face.volume == Volume::Verbose {
             trace::start(lines.clone(), face, started);
@@ -90,7 +101,7 @@ impl Reporter {
             face: Face::default(),
             started,
             lines,
-            screen: Arc::new(Screen::new(None, false, started)),
+            screen: Arc::new(Screen::new(None, Face::default(), started)),
         };
         (reporter, Gathered(queue))
     }
@@ -107,7 +118,22 @@ impl Reporter {
             // The last word: nothing is under way any more.
             self.send(Line::Show(None));
         }
-        self.tell(&event::of(notice), &text::of(notice));
+        let words = text::of(notice);
+        self.tell(&event::of(notice), &words);
+        if let Notice::Verdict(verdict) = notice
+            && failed(verdict)
+        {
+            self.annotate(exit::code(verdict), &words);
+        }
+    }
+
+    /// The last word once more, where a CI runner lifts it out of the log.
+    fn annotate(&self, code: u8, words: &str) {
+        if let (Some(runner), Form::Text) = (self.face.ci, self.face.form)
+            && let Some(text) = ci::annotation(runner, code, words)
+        {
+            self.send(Line::Text { text, starting: false });
+        }
     }
 
     /// Shows where the run stands.
@@ -119,20 +145,25 @@ impl Reporter {
 
     /// Tells the user that nothing was tried, and why.
     pub fn refuse(&self, refusal: &Refusal) {
+        // The excerpt is for the screen only, and JSON is for log files.
+        let short = text::refusal(&Refusal {
+            excerpt: None,
+            ..refusal.clone()
+        });
         let words = match self.face.form {
-            Form::Text => text::refusal(refusal),
-            // The excerpt is for the screen only, and JSON is for log files.
-            Form::Json => text::refusal(&Refusal {
-                excerpt: None,
-                ..refusal.clone()
-            }),
+            Form::Text => &text::refusal(refusal),
+            Form::Json => &short,
         };
-        self.tell(&event::refused(), &words);
+        self.tell(&event::refused(), words);
+        self.annotate(exit::REFUSED, &short);
     }
 
     fn tell(&self, facts: &Facts, words: &str) {
         if self.face.takes(facts) {
-            self.send(Line::Text(line::of(self.face, facts, words, when(self.started))));
+            self.send(Line::Text {
+                text: line::of(self.face, facts, words, when(self.started)),
+                starting: ci::starting(facts.event),
+            });
         }
     }
 
@@ -151,14 +182,28 @@ impl Reporter {
     }
 }
 
+/// Says what is wrong with the arguments, before it is known how to speak.
+pub fn refuse_arguments(said: &str) {
+    if let Some(mut stderr) = writer::own_stderr() {
+        // Where stderr is closed there is nobody left to tell.
+        drop(writer::write_all(&mut stderr, text::arguments(said).as_bytes()));
+    }
+}
+
 /// A document as it is written and printed: for people too, with a last newline.
 ///
 /// # Errors
 /// None that a value can cause.
 pub fn json(document: &Value) -> std::io::Result<Vec<u8>> {
-    let mut text = serde_json::to_vec_pretty(document)?;
-    text.push(b'\n');
-    Ok(text)
+    let text = serde_json::to_string_pretty(document)?;
+    // It is printed in CI jobs too.
+    Ok((ci::tamed_json(&text) + "\n").into_bytes())
+}
+
+/// Whether a run failed; one that was stopped, or left to itself, did not.
+fn failed(verdict: &Verdict) -> bool {
+    let stopped = matches!(verdict.outcome, Outcome::Interrupted(_) | Outcome::Detached(_));
+    !stopped && exit::code(verdict) != exit::SUCCESS
 }
 
 fn when(started: Instant) -> When {
@@ -178,7 +223,7 @@ impl Gathered {
         let mut text = String::new();
         while let Ok(line) = self.0.try_recv() {
             match line {
-                Line::Text(line) => text.push_str(&line),
+                Line::Text { text: line, .. } => text.push_str(&line),
                 Line::Show(_) => {}
                 Line::Flush(done) => drop(done.send(())),
             }

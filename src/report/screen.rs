@@ -9,9 +9,12 @@ use std::{
     time::Duration,
 };
 
+use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::{
+    ci::Fold,
+    face::Face,
     status::{Pen, StatusLine},
     writer::write_all,
 };
@@ -46,6 +49,7 @@ struct State {
     flowed_at: Option<Instant>,
     /// The last byte on stdout is not the end of a line.
     mid_line: bool,
+    fold: Fold,
 }
 
 /// What can be seen of stdout.
@@ -62,13 +66,13 @@ enum Stdout {
 type Frame = (Progress, u64, u16);
 
 impl Screen {
-    /// A screen with a status line or without, on this stderr.
-    pub(super) fn new(stderr: Option<File>, status_line: bool, started: Instant) -> Self {
+    /// A screen on this stderr, with a status line and a fold or without.
+    pub(super) fn new(stderr: Option<File>, face: Face, started: Instant) -> Self {
         let pen = Pen::default();
         Self(Mutex::new(State {
             stderr,
             started,
-            status: status_line.then(|| StatusLine::new(pen.clone())),
+            status: face.status_line.then(|| StatusLine::new(pen.clone())),
             pen,
             progress: None,
             drawn: None,
@@ -77,6 +81,7 @@ impl Screen {
             flowing: false,
             flowed_at: None,
             mid_line: false,
+            fold: Fold::new(face.folding()),
         }))
     }
 
@@ -102,6 +107,8 @@ impl Screen {
     /// Writes log bytes to stdout, with no status line in their way.
     pub(super) fn stdout<T>(&self, bytes: &[u8], write: impl FnOnce() -> T) -> T {
         let mut state = self.lock();
+        // Both meet in one log, and the program's lines must not disappear in the fold.
+        state.unfold();
         if state.status.is_none() || state.stdout == Stdout::Unseen {
             drop(state);
             return write();
@@ -126,9 +133,12 @@ impl Screen {
     }
 
     /// Writes lines of kjo's own above the status line.
-    pub(super) fn say(&self, lines: &str) {
+    pub(super) fn say(&self, lines: &str, starting: bool) {
         let mut state = self.lock();
         state.clear();
+        if let Some(fold) = state.fold.before_line(starting, now()) {
+            state.pen.write(&fold);
+        }
         if state.mid_line && state.stdout == Stdout::Terminal {
             // What the program has begun goes on below.
             state.pen.write("\n");
@@ -149,6 +159,12 @@ impl Screen {
         }
     }
 
+    /// Nothing follows, or it does not matter where it stands.
+    pub(super) fn end(&self) {
+        self.show(None);
+        self.lock().unfold();
+    }
+
     /// Draws the line if it is time to.
     pub(super) fn draw(&self) {
         let mut state = self.lock();
@@ -162,7 +178,19 @@ impl Screen {
     }
 }
 
+/// GitLab wants it, in seconds since 1970.
+fn now() -> i64 {
+    Timestamp::now().as_second()
+}
+
 impl State {
+    fn unfold(&mut self) {
+        if let Some(end) = self.fold.end(now()) {
+            self.pen.write(&end);
+            self.out();
+        }
+    }
+
     fn due(&self, now: Instant) -> Option<Duration> {
         let (progress, status) = (self.progress?, self.status.as_ref()?);
         if self.flowing || self.mid_line {

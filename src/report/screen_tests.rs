@@ -23,7 +23,11 @@ struct Seen {
 impl Seen {
     fn new(stdout: Stdout) -> Self {
         let file = tempfile::tempfile().unwrap();
-        let screen = Screen::new(Some(file.try_clone().unwrap()), true, Instant::now());
+        let face = Face {
+            status_line: true,
+            ..Face::default()
+        };
+        let screen = Screen::new(Some(file.try_clone().unwrap()), face, Instant::now());
         screen.lock().stdout = stdout;
         Self { screen, file, read: 0 }
     }
@@ -75,7 +79,7 @@ async fn it_never_stands_behind_half_a_line() {
     seen.write("10%");
     seen.pass(60_000).await;
     assert_eq!(seen.news(), "10%");
-    seen.screen.say("kjo: a word\n");
+    seen.screen.say("kjo: a word\n", false);
     assert_eq!(
         seen.news(),
         "\nkjo: a word\nkjo: [1:00] running, 0 lines",
@@ -88,7 +92,7 @@ async fn it_never_stands_behind_half_a_line() {
     seen.screen.show(Some(RUNNING));
     seen.write("10%");
     seen.pass(1000).await;
-    seen.screen.say("kjo: a word\n");
+    seen.screen.say("kjo: a word\n", false);
     assert_eq!(
         seen.news(),
         "10%kjo: a word\n",
@@ -127,9 +131,9 @@ async fn without_a_status_line_nothing_but_lines_is_written() {
     seen.screen.lock().status = None;
     seen.screen.show(Some(RUNNING));
     seen.pass(5000).await;
-    seen.screen.say("kjo: a word\n");
+    seen.screen.say("kjo: a word\n", false);
     seen.write("half");
-    seen.screen.say("kjo: a word\n");
+    seen.screen.say("kjo: a word\n", false);
     assert_eq!(
         (seen.news(), seen.screen.due()),
         ("kjo: a word\nhalfkjo: a word\n".to_owned(), None)

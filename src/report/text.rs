@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{adoption, failure, ledger};
+use super::{adoption, ci, failure, ledger};
 use crate::{
     core::{
         diagnosis::{Cure, Diagnosis},
@@ -17,12 +17,24 @@ use crate::{
 };
 
 /// Puts kjo's name before every line, so that it can be told from the program's where both meet. What
-/// servers, kubelets and containers have said may hold anything; a terminal obeys none of it.
+/// servers, kubelets and containers have said may hold anything; neither a terminal nor a CI runner obeys any of
+/// it.
 pub(super) fn framed(text: &str) -> String {
     let visible = |c: char| if c.is_control() { '\u{fffd}' } else { c };
-    text.lines()
+    ci::tamed(text)
+        .lines()
         .map(|line| format!("kjo: {}\n", line.chars().map(visible).collect::<String>()))
         .collect()
+}
+
+/// What is wrong with the arguments, in clap's words.
+pub(super) fn arguments(said: &str) -> String {
+    let lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
+    let lines = lines.map(|line| match line {
+        "For more information, try '--help'." => "hint: see --help".to_owned(),
+        line => line.replacen("  tip: ", "hint: ", 1),
+    });
+    framed(&lines.collect::<Vec<_>>().join("\n"))
 }
 
 /// A refusal before anything was tried.
@@ -102,6 +114,7 @@ pub(super) fn of(notice: &Notice) -> String {
             format!("stdout cannot be written: {why}; the rest of the logs was thrown away")
         }
         Notice::ResultFileFailed { path, why } => format!("the result file {path} cannot be written: {why}"),
+        Notice::Ending { why, grace } if grace.is_zero() => format!("{why}; deleting the Job"),
         Notice::Ending { why, grace } => {
             format!(
                 "{why}; deleting the Job, whose pods have up to {} to end",

@@ -67,12 +67,10 @@ impl<S: Subscriber> Layer<S> for Teller {
             format!("{target}: {}", seen.message)
         };
         // An error means that the writing end has gone with the process.
-        drop(self.lines.send(Line::Text(super::line::of(
-            self.face,
-            &facts,
-            &words,
-            when(self.started),
-        ))));
+        drop(self.lines.send(Line::Text {
+            text: super::line::of(self.face, &facts, &words, when(self.started)),
+            starting: super::ci::starting(facts.event),
+        }));
     }
 }
 

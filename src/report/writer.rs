@@ -24,11 +24,13 @@ pub(super) fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64, screen: Ar
     let file = own(stdout.as_fd());
     let way = Arc::new(Way {
         spool: Spool::new(std::env::temp_dir(), spooled),
-        written: Mutex::new((
-            0,
-            file.as_ref()
+        written: Mutex::new(Progress {
+            out: 0,
+            how: file
+                .as_ref()
                 .map_or_else(|e| Written::Failed(e.to_string()), |_| Written::All),
-        )),
+            waited_for: false,
+        }),
         more: Condvar::new(),
     });
     if let Ok(file) = file {
@@ -54,9 +56,17 @@ pub(super) fn stdout(mut pieces: mpsc::Receiver<Piece>, spooled: u64, screen: Ar
 /// Between the thread that gathers and the one that writes.
 struct Way {
     spool: Spool,
-    /// How many bytes are out, and how writing goes.
-    written: Mutex<(u64, Written)>,
+    written: Mutex<Progress>,
     more: Condvar,
+}
+
+/// How far writing is.
+struct Progress {
+    /// So many bytes are out.
+    out: u64,
+    how: Written,
+    /// Somebody waits for more: only then is it worth a wake-up, which is a system call.
+    waited_for: bool,
 }
 
 impl Way {
@@ -84,8 +94,15 @@ impl Way {
                 }
             };
             let failed = how != Written::All;
-            *self.written.lock().unwrap_or_else(PoisonError::into_inner) = (out, how);
-            self.more.notify_all();
+            let waited_for = {
+                let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+                written.out = out;
+                written.how = how;
+                written.waited_for
+            };
+            if waited_for {
+                self.more.notify_all();
+            }
             if failed {
                 return;
             }
@@ -95,10 +112,12 @@ impl Way {
     /// Waits until so many bytes are out, or none will be any more.
     fn written(&self, accepted: u64) -> Written {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        while written.0 < accepted && written.1 == Written::All {
+        while written.out < accepted && written.how == Written::All {
+            written.waited_for = true;
             written = self.more.wait(written).unwrap_or_else(PoisonError::into_inner);
         }
-        written.1.clone()
+        written.waited_for = false;
+        written.how.clone()
     }
 }
 
@@ -123,15 +142,15 @@ pub(super) fn stderr(lines: std::sync::mpsc::Receiver<Line>, screen: Arc<Screen>
                 None => lines.recv().map_err(|_| RecvTimeoutError::Disconnected),
             };
             match line {
-                Ok(Line::Text(text)) => screen.say(&text),
+                Ok(Line::Text { text, starting }) => screen.say(&text, starting),
                 Ok(Line::Show(progress)) => screen.show(progress),
                 Ok(Line::Flush(done)) => {
-                    screen.show(None);
+                    screen.end();
                     // Nobody waits any more where the run was cut short.
                     done.send(()).unwrap_or_default();
                 }
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return screen.show(None),
+                Err(RecvTimeoutError::Disconnected) => return screen.end(),
             }
             screen.draw();
         }

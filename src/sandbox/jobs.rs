@@ -117,13 +117,13 @@ impl Jobs {
         };
         let uid = meta::text(&object, "uid").to_owned();
         // What was admitted reads as a Job.
-        let Ok(job) = serde_json::from_value::<Job>(object.as_ref().clone()) else {
+        let Ok(job) = meta::typed::<Job>(&object) else {
             return;
         };
         let pods: Vec<Pod> = self
             .pods_of(&key.namespace, &uid)
             .into_iter()
-            .filter_map(|pod| serde_json::from_value(pod.as_ref().clone()).ok())
+            .filter_map(|pod| meta::typed(&pod).ok())
             .collect();
         let world = Arc::clone(&self.world);
         let before = self.memories.get(&uid).cloned().unwrap_or_default();
@@ -206,8 +206,8 @@ impl Jobs {
         let owner = meta::owners(pod).find(|owner| owner["controller"] == true);
         let job = owner.and_then(|owner| owner["name"].as_str());
         let job = job.and_then(|name| self.world.get(&Key::new(Resource::Jobs, namespace, name)));
-        let job: Option<Job> = job.and_then(|job| serde_json::from_value(job.as_ref().clone()).ok());
-        let pod_now: Result<Pod, _> = serde_json::from_value(pod.clone());
+        let job: Option<Job> = job.and_then(|job| meta::typed(&job).ok());
+        let pod_now: Result<Pod, _> = meta::typed(pod);
         if pod_now.is_ok_and(|pod| controller::orphaned(&pod, job.as_ref())) {
             self.release(&Key::new(Resource::Pods, namespace, meta::text(pod, "name")));
         }

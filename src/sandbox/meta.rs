@@ -74,3 +74,14 @@ pub fn controller(object: &Value) -> Option<&str> {
         .find(|owner| owner["controller"] == true)
         .and_then(|owner| owner["uid"].as_str())
 }
+
+/// An object as its type, or why it is none. Over its text: one way of reading these types is 200 KiB of program.
+pub(in crate::sandbox) fn typed<T: serde::de::DeserializeOwned>(object: &Value) -> Result<T, String> {
+    serde_json::from_slice(object.to_string().as_bytes()).map_err(|error| {
+        let said = error.to_string();
+        // The place is one in that text.
+        said.rsplit_once(" at line ")
+            .map_or(said.as_str(), |(why, _)| why)
+            .to_owned()
+    })
+}

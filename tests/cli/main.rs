@@ -1,7 +1,12 @@
 //! What kjo refuses before it has a cluster: one clear message, exit code 125, nothing on stdout.
 #![expect(clippy::expect_used, reason = "a test says what it expects")]
 
+#[cfg(feature = "sandbox")]
+mod ci;
 mod connection;
+#[cfg(target_os = "linux")]
+mod core_dump;
+mod generated;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod isolation;
 mod looks;
@@ -218,19 +223,41 @@ fn objects_are_read_for_another_program() {
 }
 
 #[test]
-fn help_and_version() {
+fn version() {
     let done = Kjo::new(["--version"]).run();
     done.expect(0, format!("kjo {}\n", env!("CARGO_PKG_VERSION")));
-    for args in [
-        &["--help"][..],
-        &["run", "--help"],
-        &["run", "-h"],
-        &["status", "--help"],
-        &["check", "--help"],
-    ] {
-        let done = Kjo::new(args.iter().copied()).run();
-        assert_eq!((done.code, done.stderr.as_str()), (0, ""));
-        insta::assert_snapshot!(done.text());
+}
+
+/// Every help text, at the width of a narrow terminal.
+#[cfg(feature = "sandbox")]
+#[test]
+fn help_fits_into_80_columns() {
+    let commands = [
+        "",
+        "run",
+        "render",
+        "attach",
+        "status",
+        "delete",
+        "check",
+        "sandbox",
+        "generate",
+        "generate completions",
+        "generate man",
+        "generate reference",
+    ];
+    for command in commands {
+        for flag in ["-h", "--help"] {
+            let done = Kjo::new(command.split_whitespace().chain([flag]))
+                .env("COLUMNS", "80")
+                .run();
+            assert_eq!((done.code, done.stderr.as_str()), (0, ""), "{command} {flag}");
+            let long: Vec<&str> = done.text().lines().filter(|line| line.chars().count() > 80).collect();
+            assert!(long.is_empty(), "{command} {flag}: {long:?}");
+            let length = if flag == "-h" { "short" } else { "long" };
+            let name = format!("help_{}_{length}", if command.is_empty() { "kjo" } else { command });
+            insta::assert_snapshot!(name.replace(' ', "_"), done.text());
+        }
     }
 }
 

@@ -92,7 +92,7 @@ fn judged(words: &str) -> (Category, Cure, &'static str) {
         (
             Category::WebhookDown,
             Cure::Time,
-            "the webhook's own pods may be down; whoever runs the cluster can tell",
+            "ask whoever runs the cluster: the webhook's own pods may be down",
         )
     } else if has("denied the request") || has("denied request") {
         (

@@ -197,6 +197,16 @@ impl Diagnosis {
         self.container.is_some() || self.category == Category::Unschedulable
     }
 
+    /// The cluster's words, behind the object's name unless that is the one named before.
+    #[must_use]
+    pub fn of(&self, named: &str) -> String {
+        if self.object == named && self.container.is_none() {
+            self.words.clone()
+        } else {
+            self.sentence()
+        }
+    }
+
     /// Which object, and the cluster's words.
     #[must_use]
     pub fn sentence(&self) -> String {

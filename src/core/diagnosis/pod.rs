@@ -81,7 +81,7 @@ fn container_waits(pod: &PodView, container: &ContainerView, reason: &str, messa
         "ErrImageNeverPull" => (
             Category::ImageNotFound,
             Cure::Never,
-            "the node does not have it, and imagePullPolicy is Never",
+            "bring the image to the node, or set another imagePullPolicy than Never",
         ),
         "ErrImagePull"
         | "ImagePullBackOff"
@@ -129,7 +129,7 @@ fn image(message: &str) -> (Category, Cure, &'static str) {
         (
             Category::ImageDenied,
             Cure::Retry,
-            "is the name right? A private image needs imagePullSecrets",
+            "check the image's name; a private image needs imagePullSecrets",
         )
     } else if has(&[
         "not found",
@@ -147,7 +147,7 @@ fn image(message: &str) -> (Category, Cure, &'static str) {
         (
             Category::ImagePull,
             Cure::Time,
-            "the node cannot reach the registry, or not in time; it tries again",
+            "check the registry's address, and that the nodes reach it; they try again",
         )
     }
 }
@@ -211,7 +211,7 @@ fn by_events(pod: &PodView, seen: &Seen<'_>) -> Diagnosis {
             Category::PodNetwork,
             Cure::Time,
             &event.message,
-            "the node's network or runtime is not well; whoever runs the cluster can tell",
+            "ask whoever runs the cluster: the node's network or runtime is not well",
         );
     }
     if let Some(event) = node {

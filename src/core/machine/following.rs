@@ -484,7 +484,8 @@ impl Machine {
             if let Stage::Following(following) = &self.stage
                 && let Some(trouble) = following.starting.unstarted()
             {
-                verdict.message = format!("{}: nothing of it ran: {}", verdict.message, trouble.sentence());
+                let trouble_of_it = trouble.of(&format!("job/{job}"));
+                verdict.message = format!("{}: nothing of it ran: {trouble_of_it}", verdict.message);
                 verdict.hint.clone_from(&trouble.hint);
             }
             return self.conclude(verdict, now);

@@ -355,7 +355,7 @@ fn did_not_start(job: &str, trouble: Option<&(Diagnosis, Duration)>, limit: Opti
     Verdict::new(
         Outcome::StartFailed,
         diagnosis.category.name(),
-        format!("job/{job} did not start{over}: {}", diagnosis.sentence()),
+        format!("job/{job} did not start{over}: {}", diagnosis.of(&format!("job/{job}"))),
     )
     .with_hint(diagnosis.hint.clone())
     .on_unfinished_job()

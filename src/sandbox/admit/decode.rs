@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{Cause, Kind, Refused, names, node::Node, refused::quoted};
+use crate::sandbox::meta;
 
 /// Decodes a body: what it is without what is not known or empty, and the names of what is not known.
 pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), Refused> {
@@ -27,9 +28,9 @@ pub(super) fn decode(kind: Kind, body: &Value) -> Result<(Value, Vec<String>), R
 fn decode_as<T: DeserializeOwned + Serialize>(kind: Kind, mut body: Value) -> Result<(Value, Vec<String>), Refused> {
     announced(kind, &mut body)?;
     quantities(&mut body).map_err(|why| refused(kind, why))?;
-    let typed: T = serde_json::from_value(body.clone()).map_err(|error| {
+    let typed: T = meta::typed(&body).map_err(|error| {
         let why = mistyped::<T>(&body, &mut Vec::new());
-        refused(kind, &why.unwrap_or_else(|| error.to_string()))
+        refused(kind, &why.unwrap_or(error))
     })?;
     let mut kept = serde_json::to_value(&typed).map_err(|error| refused(kind, &error.to_string()))?;
     let mut unknown = Vec::new();
@@ -182,8 +183,7 @@ fn error_of<T: DeserializeOwned>(steps: &[Step], value: Value) -> Option<String>
         Some(key) => Value::Object(Map::from_iter([(key.clone(), inner)])),
         None => Value::Array(vec![inner]),
     });
-    let error = serde_json::from_value::<T>(body).err()?;
-    Some(error.to_string())
+    meta::typed::<T>(&body).err()
 }
 
 /// The Go type that is expected at these steps, asked for with a value that few types take.
