@@ -194,7 +194,7 @@ pub struct ClusterArgs {
     pub sandbox: bool,
 
     /// The namespace [default: the manifest's, else the context's]
-    #[arg(short = 'n', long, value_name = "NS")]
+    #[arg(short = 'n', long, value_name = "NS", env = "KJO_NAMESPACE", hide_env_values = true)]
     pub namespace: Option<String>,
 
     /// The kubeconfig file [default: $KUBECONFIG, else ~/.kube/config, else the pod's own account]

@@ -97,11 +97,12 @@ fn names(args: &ClusterArgs, env: Env<'_>) -> Vec<(&'static str, String)> {
     let file = args.kubeconfig.as_ref().map(|path| path.display().to_string());
     let listed = env("KUBECONFIG").unwrap_or_default();
     let listed = listed.split(':').map(|path| ("file", path.to_owned()));
-    let (connection, token_file) = (&args.connection, args.connection.token_file.as_ref());
+    let connection = &args.connection;
+    let files = [&connection.token_file, &connection.certificate_authority];
+    let files = files.map(|path| ("file", path.as_ref().map(|path| path.display().to_string())));
     let groups = connection.as_group.iter().map(|group| ("group", group.clone()));
     [
         ("file", file),
-        ("file", token_file.map(|path| path.display().to_string())),
         ("home", env("HOME")),
         ("context", args.context.clone()),
         ("cluster", connection.cluster.clone()),
@@ -111,6 +112,7 @@ fn names(args: &ClusterArgs, env: Env<'_>) -> Vec<(&'static str, String)> {
         ("namespace", args.namespace.clone()),
     ]
     .into_iter()
+    .chain(files)
     .filter_map(|(kind, name)| Some((kind, name?)))
     .chain(groups)
     .chain(listed)

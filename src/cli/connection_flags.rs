@@ -14,8 +14,10 @@ use crate::{cluster::Overrides, spec::Refusal};
 
 /// The variables that stand for flags and say where the cluster is.
 #[cfg(feature = "sandbox")]
-pub(super) const VARIABLES: [&str; 10] = [
+pub(super) const VARIABLES: [&str; 12] = [
     "KJO_KUBECONFIG",
+    "KJO_NAMESPACE",
+    "KJO_CERTIFICATE_AUTHORITY",
     "KJO_CONTEXT",
     "KJO_CLUSTER",
     "KJO_USER",
@@ -45,6 +47,10 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "URL", env = "KJO_SERVER", hide_env_values = true)]
     pub server: Option<String>,
 
+    /// A file with the certificate of the authority that vouches for the API server, in place of the cluster's
+    #[arg(long, value_name = "FILE", env = "KJO_CERTIFICATE_AUTHORITY", hide_env_values = true)]
+    pub certificate_authority: Option<PathBuf>,
+
     /// A file with a bearer token, in place of the user's credentials; it is read again when the token ends
     #[arg(long, value_name = "FILE", env = "KJO_TOKEN_FILE", hide_env_values = true)]
     pub token_file: Option<PathBuf>,
@@ -59,8 +65,9 @@ pub struct ConnectionArgs {
 
     /// Do not ask whether the API server is the one it says it is: whoever is between reads and changes
     /// everything, credentials too [env: KJO_INSECURE_SKIP_TLS_VERIFY]
-    #[arg(long)]
-    pub insecure_skip_tls_verify: bool,
+    #[arg(long, value_name = "true|false", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          hide_possible_values = true)]
+    pub insecure_skip_tls_verify: Option<bool>,
 
     /// Take the service account of the pod that kjo runs in, whatever kubeconfig there is [env: KJO_IN_CLUSTER]
     #[arg(long)]
@@ -70,13 +77,16 @@ pub struct ConnectionArgs {
 impl ConnectionArgs {
     /// What they are laid over a kubeconfig as.
     pub(super) fn overrides(self, context: Option<String>, env: Env<'_>) -> Result<Overrides, Refusal> {
-        let path = |path: PathBuf| {
-            path.into_os_string().into_string().map_err(|path| {
-                Refusal::new(
-                    format!("the path {} of --token-file is not UTF-8", path.display()),
-                    "give the file a name in UTF-8",
-                )
-            })
+        let path = |flag: &str, path: Option<PathBuf>| {
+            let text = path.map(|path| {
+                path.into_os_string().into_string().map_err(|path| {
+                    Refusal::new(
+                        format!("the path {} of {flag} is not UTF-8", path.display()),
+                        "give the file a name in UTF-8",
+                    )
+                })
+            });
+            given(flag, text.transpose()?)
         };
         let groups = self.as_group.into_iter();
         Ok(Overrides {
@@ -84,12 +94,14 @@ impl ConnectionArgs {
             cluster: given("--cluster", self.cluster)?,
             user: given("--user", self.user)?,
             server: given("--server", self.server)?,
-            token_file: given("--token-file", self.token_file.map(path).transpose()?)?,
+            certificate_authority: path("--certificate-authority", self.certificate_authority)?,
+            token_file: path("--token-file", self.token_file)?,
             impersonate: self.as_user.map(|user| sendable("--as", user)).transpose()?,
             impersonate_groups: groups
                 .map(|group| sendable("--as-group", group))
                 .collect::<Result<_, _>>()?,
-            insecure: self.insecure_skip_tls_verify || set(env, SKIP_VERIFY),
+            // What was typed holds against the variable.
+            insecure: self.insecure_skip_tls_verify.unwrap_or_else(|| set(env, SKIP_VERIFY)),
         })
     }
 }
@@ -120,7 +132,7 @@ enum By {
 }
 
 /// The flags that name a cluster, or what one logs in with there.
-fn elsewhere(args: &ClusterArgs, env: Env<'_>) -> [(&'static str, By); 6] {
+fn elsewhere(args: &ClusterArgs, env: Env<'_>) -> [(&'static str, By); 7] {
     let shown = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
     let connection = &args.connection;
     [
@@ -130,6 +142,11 @@ fn elsewhere(args: &ClusterArgs, env: Env<'_>) -> [(&'static str, By); 6] {
         ("--user", connection.user.clone(), "KJO_USER"),
         ("--server", connection.server.clone(), "KJO_SERVER"),
         ("--token-file", shown(&connection.token_file), "KJO_TOKEN_FILE"),
+        (
+            "--certificate-authority",
+            shown(&connection.certificate_authority),
+            "KJO_CERTIFICATE_AUTHORITY",
+        ),
     ]
     .map(|(flag, value, twin)| match value {
         None => (flag, By::Nobody),
@@ -148,7 +165,10 @@ pub(super) fn sandbox_alone(args: &ClusterArgs, env: Env<'_>) -> Result<(), Refu
     let group = env("KJO_AS_GROUP");
     let others = [
         ("--in-cluster", connection.in_cluster),
-        ("--insecure-skip-tls-verify", connection.insecure_skip_tls_verify),
+        (
+            "--insecure-skip-tls-verify",
+            connection.insecure_skip_tls_verify == Some(true),
+        ),
         (
             "--as",
             connection.as_user.is_some() && connection.as_user != env("KJO_AS"),

@@ -34,6 +34,7 @@ fn every_flag_arrives() {
         "--cluster=c",
         "--user=u",
         "--server=https://e",
+        "--certificate-authority=ca",
         "--token-file=t",
         "--as=a",
         "--as-group=g",
@@ -69,6 +70,7 @@ fn the_account_of_the_pod_stands_alone() {
         "--user",
         "--server",
         "--token-file",
+        "--certificate-authority",
     ] {
         let refusal = found(&["--in-cluster", flag, "x"], &[]).expect_err(flag);
         assert!(refusal.message.contains(flag), "{refusal:?}");
@@ -102,6 +104,18 @@ fn the_sandbox_is_no_other_cluster_either() {
         ("KJO_INSECURE_SKIP_TLS_VERIFY", "1"),
     ];
     assert!(!found(&["--sandbox"], &variables).unwrap().in_cluster);
+}
+
+#[test]
+fn what_was_typed_holds_against_the_variable() {
+    let insecure = |argv: &[&str], set: &str| {
+        let variables = [("KJO_INSECURE_SKIP_TLS_VERIFY", set)];
+        found(argv, &variables).unwrap().overrides.insecure
+    };
+    assert!(insecure(&["--insecure-skip-tls-verify=true"], ""));
+    assert!(insecure(&["--insecure-skip-tls-verify"], "0"));
+    assert!(insecure(&[], "1"));
+    assert!(!insecure(&["--insecure-skip-tls-verify=false"], "1"));
 }
 
 #[test]

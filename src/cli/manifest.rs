@@ -20,7 +20,7 @@ use crate::{
         check,
         identity::RunId,
         order::Order,
-        prepare::{Overlay, Prepared, prepare},
+        prepare::{self, Overlay, Prepared, prepare},
     },
 };
 
@@ -30,6 +30,8 @@ pub(super) fn bundle(settings: &RunSettings, env: Env<'_>) -> Result<Option<Bund
         Source::Image(image) => {
             let main = Main {
                 command: image.command.clone(),
+                // Once more, over what files of variables say.
+                env: image.env.clone(),
                 ..Main::default()
             };
             let mut job = image.manifest();
@@ -74,12 +76,20 @@ fn laid(mut bundle: Bundle, main: &Main, settings: &RunSettings, env: Env<'_>) -
         settings.name.as_deref(),
         env,
     )?;
-    settings
-        .xcom
-        .lay(&mut bundle.job, settings.main.main_container.as_deref())?;
+    if settings.exact_name || bundle.exact_names {
+        prepare::fits(&bundle.job)?;
+    }
+    let told = settings.xcom.lay(
+        &mut bundle.job,
+        settings.main.main_container.as_deref(),
+        settings.overlay.falls_back_to_logs(),
+    )?;
+    bundle.told.extend(told);
     if settings.overlay.checks() {
         check::laid(&bundle)?;
+        bundle.told.extend(check::unrendered(&bundle.job));
     }
+    bundle.tell_wrapping();
     let number = |field: &str| bundle.job.pointer(&format!("/spec/{field}")).and_then(Value::as_i64);
     main_container::check(
         settings.main.main_container.as_deref(),

@@ -27,6 +27,7 @@ pub mod serve;
 pub mod settings;
 pub mod status;
 mod target;
+mod usage;
 mod xcom_flags;
 
 use std::{ffi::OsString, process::ExitCode};
@@ -50,7 +51,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
         return ExitCode::from(crate::sandbox::kubelet::supervisor::supervise());
     }
     let definition = help::called_as(argv.first().map(OsString::as_os_str));
-    let parsed = definition.try_get_matches_from(argv);
+    let parsed = definition.try_get_matches_from(&argv);
     let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
         Err(error) => {
@@ -61,7 +62,9 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
                 exit::SUCCESS
             };
             let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
-            if error.use_stderr() && !help {
+            if error.use_stderr() && usage::wants_json(&argv, env) {
+                report::refuse_as_json(&usage::refusal(&error.render().to_string()));
+            } else if error.use_stderr() && !help {
                 report::refuse_arguments(&error.render().to_string());
             } else {
                 // An error of printing is none: `kjo --help | head -1` has seen enough.

@@ -177,6 +177,7 @@ async fn get_ready(
         namespace: prepared.namespace.clone(),
     });
     let (plan, wanted) = plan(settings, &prepared, &run_id)?;
+    xcom_flags::check(&wanted, sandbox.lacks_volumes())?;
     let namespace = prepared.namespace.clone();
     let mut order = manifest::order(settings, bundle, prepared, run_id, reporter)?;
     order.made_at(companions::places(&cluster, &order, settings.connect_timeout, started).await??);

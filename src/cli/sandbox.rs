@@ -69,6 +69,12 @@ mod begun {
             }
         }
 
+        /// Its containers cannot share a folder.
+        pub(in crate::cli) fn lacks_volumes(&self) -> bool {
+            let running = self.running.as_ref();
+            running.is_some_and(|(running, _)| !running.world().honours().volumes)
+        }
+
         /// Ends it, and waits until its processes and files have gone.
         pub(in crate::cli) async fn stop(self) {
             if let Some((running, keeper)) = self.running {
@@ -192,6 +198,13 @@ mod without {
         pub(in crate::cli) fn namespace(&self, _: &str) {
             if let Some(never) = self.running {
                 match never {}
+            }
+        }
+
+        pub(in crate::cli) fn lacks_volumes(&self) -> bool {
+            match self.running {
+                Some(never) => match never {},
+                None => false,
             }
         }
 

@@ -19,6 +19,7 @@ use crate::{
         Refusal,
         identity::RunId,
         image::{self, ImageRun},
+        names,
     },
 };
 
@@ -126,7 +127,7 @@ impl RunSettings {
             name: args.name,
             exact_name: args.exact_name,
             run_id: args.run_id.as_deref().map(RunId::given).transpose()?,
-            namespace: given("-n", args.cluster.namespace.clone())?,
+            namespace: namespace(args.cluster.namespace.clone())?,
             pull_policy: args.image_pull_policy.map(|policy| match policy {
                 PullPolicy::Always => "Always",
                 PullPolicy::IfNotPresent => "IfNotPresent",
@@ -173,6 +174,20 @@ pub(super) fn cluster(args: ClusterArgs, env: Env<'_>) -> Result<Where, Refusal>
         in_pod,
         in_cluster,
     })
+}
+
+/// `-n`: one name.
+pub(super) fn namespace(value: Option<String>) -> Result<Option<String>, Refusal> {
+    let Some(name) = given("-n", value)? else {
+        return Ok(None);
+    };
+    match names::dns_label(&name).into_iter().next() {
+        None => Ok(Some(name)),
+        Some(wrong) => Err(Refusal::new(
+            format!("-n {name:?} is no namespace: {wrong}"),
+            "name the namespace of -n (or KJO_NAMESPACE); 'kubectl get namespaces' shows them",
+        )),
+    }
 }
 
 /// An empty value is nearly always an unset variable, and would silently mean something else.

@@ -29,7 +29,7 @@ impl Target {
                 "leave --sandbox out",
             ));
         }
-        let namespace = settings::given("-n", args.namespace.clone())?;
+        let namespace = settings::namespace(args.namespace.clone())?;
         let origin = settings::cluster(args, env)?;
         let connection = origin.find().await?;
         let namespace = namespace.unwrap_or_else(|| connection.namespace.clone());

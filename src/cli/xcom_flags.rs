@@ -57,12 +57,22 @@ pub enum XComArg {
 }
 
 impl XComArgs {
-    /// Has the Job hand on what is asked for. `main` is `--main-container`.
+    /// Has the Job hand on what is asked for, and says what of it is overruled. `main` is `--main-container`;
+    /// `of_logs` says that a flag wants the end of the log as termination message.
     ///
     /// # Errors
-    /// The Job has something of its own in the way.
-    pub fn lay(&self, job: &mut Value, main: Option<&str>) -> Result<(), Refusal> {
-        let Some(source) = self.source() else { return Ok(()) };
+    /// The Job, or that flag, has something of its own in the way.
+    pub fn lay(&self, job: &mut Value, main: Option<&str>, of_logs: bool) -> Result<Vec<String>, Refusal> {
+        let Some(source) = self.source() else {
+            return Ok(Vec::new());
+        };
+        if source == Source::Termination && of_logs {
+            return Err(Refusal::new(
+                "--xcom termination takes the value from a file, and --termination-message-policy \
+                 FallbackToLogsOnError would take the end of the log for it",
+                "leave one of the two out, or use --xcom sidecar",
+            ));
+        }
         let given = [("image", &self.xcom_image), ("container", &self.xcom_container)];
         let of_sidecar = given.iter().find_map(|(name, value)| Some((name, (*value).as_ref()?)));
         if let (Source::Termination, Some((name, value))) = (source, of_sidecar) {
@@ -127,6 +137,17 @@ fn members(text: &str) -> Result<Map<String, Value>, Refusal> {
 #[must_use]
 pub(super) fn sidecar(wanted: &Wanted) -> Option<String> {
     (wanted.file == Some(Source::Sidecar)).then(|| SIDECAR.to_owned())
+}
+
+/// Refuses a sidecar where containers are plain processes, which share no folder.
+pub(super) fn check(wanted: &Wanted, lacks_volumes: bool) -> Result<(), Refusal> {
+    if wanted.file == Some(Source::Sidecar) && lacks_volumes {
+        return Err(Refusal::new(
+            "--xcom sidecar: without bubblewrap the containers of the sandbox share no folder",
+            "install bubblewrap, or use --xcom termination and write to $KJO_TERMINATION_MESSAGE_PATH",
+        ));
+    }
+    Ok(())
 }
 
 /// What listens for it in one run.

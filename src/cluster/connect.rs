@@ -200,7 +200,10 @@ impl Where {
             .map_err(|e| {
                 Refusal::new(
                     format!("{used} cannot be used: {}", why(&e)),
-                    "correct the kubeconfig; 'kubectl config view' shows it",
+                    match &self.overrides.certificate_authority {
+                        Some(_) => "check the file of --certificate-authority: it is to hold certificates in PEM",
+                        None => "correct the kubeconfig; 'kubectl config view' shows it",
+                    },
                 )
             })?;
         Ok((config, source, chosen.names_proxy))
@@ -264,7 +267,11 @@ fn token_of_file(user: &mut AuthInfo) -> Result<(), Refusal> {
 /// What is wrong with a kubeconfig, without quoting it: it holds tokens, and the parser would show the
 /// lines around.
 fn why(error: &KubeconfigError) -> String {
-    let text = chain(error);
+    if let KubeconfigError::ReadConfig(why, _) = error {
+        return format!("it cannot be read: {why}");
+    }
+    // kube puts a path with its quotes into quotes.
+    let text = chain(error).replace("'\"", "'").replace("\"'", "'");
     let KubeconfigError::Parse(_) = error else {
         return text;
     };

@@ -17,6 +17,8 @@ pub struct Overrides {
     pub user: Option<String>,
     /// `--server`, in place of the cluster's address; enough without any kubeconfig.
     pub server: Option<String>,
+    /// `--certificate-authority`, in place of the cluster's.
+    pub certificate_authority: Option<String>,
     /// `--token-file`, in place of whatever the user logs in with.
     pub token_file: Option<String>,
     /// `--as`.
@@ -69,6 +71,7 @@ impl Overrides {
             ("--cluster", self.cluster.is_some()),
             ("--user", self.user.is_some()),
             ("--server", self.server.is_some()),
+            ("--certificate-authority", self.certificate_authority.is_some()),
             ("--token-file", self.token_file.is_some()),
             ("--as", self.impersonate.is_some()),
             ("--as-group", !self.impersonate_groups.is_empty()),
@@ -181,6 +184,19 @@ impl Overrides {
             cluster.server = Some(address(server)?);
             // The name was the other server's.
             cluster.tls_server_name = None;
+        }
+        if let Some(file) = &self.certificate_authority {
+            // As in kubectl.
+            if self.insecure {
+                return Err(Refusal::new(
+                    "--certificate-authority says who vouches for the API server, and --insecure-skip-tls-verify asks \
+                     nobody",
+                    "leave one of the two out",
+                ));
+            }
+            cluster.certificate_authority = Some(file.clone());
+            cluster.certificate_authority_data = None;
+            cluster.insecure_skip_tls_verify = None;
         }
         if self.insecure {
             cluster.insecure_skip_tls_verify = Some(true);

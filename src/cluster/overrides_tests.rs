@@ -98,6 +98,24 @@ fn who_does_not_verify_has_no_authority() {
 }
 
 #[test]
+fn an_authority_of_ones_own_replaces_the_clusters() {
+    let own = Overrides {
+        certificate_authority: some("ca.crt"),
+        ..Overrides::default()
+    };
+    let cluster = choose(&own).unwrap().cluster;
+    assert_eq!(cluster.certificate_authority, some("ca.crt"));
+    assert_eq!(
+        (cluster.certificate_authority_data, cluster.insecure_skip_tls_verify),
+        (None, None)
+    );
+    assert_eq!(own.given(), ["--certificate-authority"]);
+    let both = Overrides { insecure: true, ..own };
+    let refusal = choose(&both).err().expect("a contradiction");
+    assert!(refusal.message.contains("--insecure-skip-tls-verify"), "{refusal}");
+}
+
+#[test]
 fn a_token_file_replaces_all_that_one_logs_in_with_and_not_whom_one_acts_as() {
     for user in ["u", "v"] {
         let seen = choose(&Overrides {

@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn commands_in_the_midst_of_a_line_are_taken_apart() {
         assert_eq!(tamed("x ##[error]y ###[z"), "x # #[error]y # # #[z");
-        let json = tamed_json(r####"{"a":"##[error] ###[z ####"}"####);
+        let json = tamed_json(r###"{"a":"##[error] ###[z ####"}"###);
         assert!(!json.contains("##"), "{json}");
         let value: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!(value["a"], "##[error] ###[z ####");

@@ -206,6 +206,19 @@ fn failed(verdict: &Verdict) -> bool {
     !stopped && exit::code(verdict) != exit::SUCCESS
 }
 
+/// A refusal from before there is anything that reports: one JSON object on stderr.
+pub fn refuse_as_json(refusal: &Refusal) {
+    use std::io::Write as _;
+    let face = Face {
+        form: Form::Json,
+        ..Face::default()
+    };
+    let words = text::refusal(refusal);
+    let line = line::of(face, &event::refused(), &words, when(Instant::now()));
+    // A stderr that is closed is nobody's to be told of.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+}
+
 fn when(started: Instant) -> When {
     When {
         time: Timestamp::now(),

@@ -196,7 +196,7 @@ async fn what_cannot_be_done_is_told_in_the_real_servers_words() {
         ),
         (
             Method::PUT,
-            &one,
+            MAPS,
             map("a"),
             405,
             "MethodNotAllowed",

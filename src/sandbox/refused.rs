@@ -110,6 +110,19 @@ impl Refused {
         }
     }
 
+    /// 405 for what the sandbox leaves to a real cluster.
+    #[must_use]
+    pub fn not_done(what: &str) -> Self {
+        Self {
+            details: Some(Box::default()),
+            ..Self::new(
+                405,
+                "MethodNotAllowed",
+                format!("the sandbox does not do pods/{what}: its containers are processes of this machine"),
+            )
+        }
+    }
+
     /// 409 for a create of what exists.
     #[must_use]
     pub fn exists(key: &Key) -> Self {

@@ -15,8 +15,18 @@ pub struct Bundle {
     pub companions: Vec<Document>,
     /// What was decided and should be told once.
     pub told: Vec<String>,
+    /// What a pod was wrapped into, while that was not told.
+    wrapped: Option<Wrapped>,
     /// The file holds a Service, whose selector and DNS names are names of the file: none is changed.
     pub exact_names: bool,
+}
+
+/// A pod that became a Job.
+#[derive(Debug, Clone)]
+struct Wrapped {
+    title: String,
+    /// Its restartPolicy, where that is not the Job's.
+    policy: Option<String>,
 }
 
 /// Kinds of which a Job can be made.
@@ -79,13 +89,44 @@ impl Bundle {
                 service.title()
             ));
         }
+        let mut wrapped = None;
         Ok(Self {
-            job: job(&document, &mut told)?,
+            job: job(&document, &mut told, &mut wrapped)?,
             source: document,
             exact_names: service.is_some(),
             companions,
+            wrapped,
             told,
         })
+    }
+
+    /// Says, once, what became of a Pod, with all flags laid over it.
+    pub fn tell_wrapping(&mut self) {
+        let Some(Wrapped { title, policy }) = self.wrapped.take() else {
+            return;
+        };
+        let at = |pointer: &str| self.job.pointer(pointer).filter(|value| !value.is_null());
+        let restarts = at("/spec/template/spec/restartPolicy").and_then(Value::as_str);
+        let tries = at("/spec/backoffLimit").map_or_else(|| "of its default".to_owned(), Value::to_string);
+        let one = |field: &str| at(&format!("/spec/{field}")).is_none_or(|number| number == 1);
+        let pods = if one("parallelism") && one("completions") {
+            "a Job of one pod"
+        } else {
+            "a Job"
+        };
+        let now = restarts.unwrap_or("Never");
+        let instead = policy
+            .filter(|policy| policy != now)
+            .map_or_else(String::new, |policy| format!(" instead of {policy}"));
+        self.told.push(format!(
+            "{title} runs as {pods}: restartPolicy {now}{instead}, backoffLimit {tries}"
+        ));
+    }
+
+    /// # Errors
+    /// Two objects of one kind and name, of which the API has room for one.
+    pub fn unique(&self) -> Result<(), Refusal> {
+        unique(&self.source, &self.companions)
     }
 
     /// A Job that kjo made of flags, with nothing beside it.
@@ -96,6 +137,7 @@ impl Bundle {
             job,
             companions: Vec::new(),
             told: Vec::new(),
+            wrapped: None,
             exact_names: false,
         }
     }
@@ -118,12 +160,18 @@ fn whole(document: &Document) -> Result<(), Refusal> {
                 ("apiVersion", Some("Pod" | "PodTemplate" | "ConfigMap" | "Secret" | "Service")) => " (it is v1)",
                 _ => "",
             };
-            let title = document.title();
-            return Err(document.refuse(
-                &[field],
-                &format!("{title} has no {field}{known}"),
-                format!("begin the object with {field}, as 'kubectl explain' shows it"),
-            ));
+            let title = document
+                .kind()
+                .map_or_else(|| "the object".to_owned(), |_| document.title());
+            let written = document.value.as_object().into_iter().flatten().map(|(key, _)| key);
+            let hint = match written
+                .into_iter()
+                .find(|key| *key != field && key.eq_ignore_ascii_case(field))
+            {
+                Some(other) => format!("write {field}: and not {other}: - capitals count"),
+                None => format!("begin the object with {field}, as 'kubectl explain' shows it"),
+            };
+            return Err(document.refuse(&[field], &format!("{title} has no {field}{known}"), hint));
         }
     }
     if document
@@ -265,7 +313,7 @@ fn unique(source: &Document, companions: &[Document]) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn job(document: &Document, told: &mut Vec<String>) -> Result<Value, Refusal> {
+fn job(document: &Document, told: &mut Vec<String>, wrapping: &mut Option<Wrapped>) -> Result<Value, Refusal> {
     let value = &document.value;
     match Runs::of(document) {
         Some(Runs::Job) | None => Ok(value.clone()),
@@ -286,27 +334,23 @@ fn job(document: &Document, told: &mut Vec<String>) -> Result<Value, Refusal> {
         Some(Runs::Pod) => {
             let spec = part(document, &["spec"])?;
             let template = json!({"metadata": labelled(value.get("metadata")), "spec": spec});
-            Ok(wrapped(document, &template, told))
+            Ok(wrapped(document, &template, wrapping))
         }
         Some(Runs::PodTemplate) => {
             let template = part(document, &["template"])?;
-            Ok(wrapped(document, template, told))
+            Ok(wrapped(document, template, wrapping))
         }
     }
 }
 
 /// A pod as a Job: one pod, one try.
-fn wrapped(document: &Document, template: &Value, told: &mut Vec<String>) -> Value {
+fn wrapped(document: &Document, template: &Value, wrapping: &mut Option<Wrapped>) -> Value {
     let mut template = template.clone();
     let policy = template.pointer("/spec/restartPolicy").and_then(Value::as_str);
-    let instead = match policy {
-        Some(policy) if policy != "Never" => format!(" instead of {policy}"),
-        Some(_) | None => String::new(),
-    };
-    told.push(format!(
-        "{} runs as a Job of one pod: restartPolicy Never{instead}, backoffLimit 0",
-        document.title()
-    ));
+    *wrapping = Some(Wrapped {
+        title: document.title(),
+        policy: policy.map(str::to_owned),
+    });
     if let Some(spec) = template.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("restartPolicy".to_owned(), json!("Never"));
     }
@@ -370,7 +414,8 @@ mod tests {
     }
 
     fn job(text: &str) -> String {
-        let bundle = bundle(text, None).unwrap();
+        let mut bundle = bundle(text, None).unwrap();
+        bundle.tell_wrapping();
         let job = serde_json::to_string_pretty(&bundle.job).unwrap();
         format!("{job}\n{}", bundle.told.join("\n"))
     }
@@ -407,6 +452,21 @@ mod tests {
         insta::assert_snapshot!(job(
             "apiVersion: v1\nkind: PodTemplate\nmetadata: {name: t}\ntemplate:\n  metadata: {labels: {a: b}}\n  spec: {containers: [{name: c}]}\n"
         ));
+    }
+
+    #[test]
+    fn what_is_said_of_a_pod_is_true_with_all_flags() {
+        let mut bundle = bundle(
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec: {restartPolicy: OnFailure}\n",
+            None,
+        )
+        .unwrap();
+        bundle.job["spec"]["backoffLimit"] = json!(3);
+        bundle.job["spec"]["completions"] = json!(2);
+        bundle.job["spec"]["template"]["spec"]["restartPolicy"] = json!("OnFailure");
+        bundle.tell_wrapping();
+        bundle.tell_wrapping();
+        insta::assert_snapshot!(bundle.told.join("\n"), @"Pod/p runs as a Job: restartPolicy OnFailure, backoffLimit 3");
     }
 
     #[test]

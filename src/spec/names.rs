@@ -176,6 +176,31 @@ pub fn http_path(value: &str) -> Vec<String> {
     vec![r"Invalid path (regex used for validation is '[A-Za-z0-9/\-._~%!$&'()*+,;=:]+')".to_owned()]
 }
 
+/// The name of a port (`IsValidPortName`).
+#[must_use]
+pub fn port_name(value: &str) -> Vec<String> {
+    let mut wrong = Vec::new();
+    if value.len() > 15 {
+        wrong.push("must be no more than 15 characters".to_owned());
+    }
+    if !value
+        .chars()
+        .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+    {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
+    }
+    if !value.contains(|c: char| c.is_ascii_lowercase()) {
+        wrong.push("must contain at least one letter (a-z)".to_owned());
+    }
+    if value.contains("--") {
+        wrong.push("must not contain consecutive hyphens".to_owned());
+    }
+    if value.starts_with('-') || value.ends_with('-') {
+        wrong.push("must not begin or end with a hyphen".to_owned());
+    }
+    wrong
+}
+
 /// An amount of a resource (apimachinery `pkg/api/resource/quantity.go`): `100m`, `1.5Gi`, `1e3`.
 #[must_use]
 pub fn is_quantity(text: &str) -> bool {
@@ -188,4 +213,98 @@ pub fn is_quantity(text: &str) -> bool {
     let exponent = suffix.strip_prefix(['e', 'E']).map(str::parse::<i32>);
     let digits = number.bytes().any(|b| b.is_ascii_digit()) && number.matches('.').count() < 2;
     digits && (SUFFIXES.contains(&suffix) || matches!(exponent, Some(Ok(_))))
+}
+
+/// In one whole, so many of the smallest part of a quantity.
+pub const NANO: i128 = 1_000_000_000;
+
+/// How much a quantity is, in its smallest part, so that two can be compared; `None` if it is none, or larger than
+/// anything that there is.
+#[must_use]
+pub fn amount(text: &str) -> Option<i128> {
+    if !is_quantity(text) {
+        return None;
+    }
+    let negative = text.starts_with('-');
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let number = unsigned.trim_end_matches(|c: char| !c.is_ascii_digit() && c != '.');
+    // `1e3`: what looks like a number goes on behind the letter.
+    let number = number.split(['e', 'E']).next()?;
+    let suffix = unsigned.strip_prefix(number)?;
+    let (power, binary) = match suffix {
+        "n" => (-9, 0),
+        "u" => (-6, 0),
+        "m" => (-3, 0),
+        "" => (0, 0),
+        "k" => (3, 0),
+        "M" => (6, 0),
+        "G" => (9, 0),
+        "T" => (12, 0),
+        "P" => (15, 0),
+        "E" => (18, 0),
+        "Ki" => (0, 10),
+        "Mi" => (0, 20),
+        "Gi" => (0, 30),
+        "Ti" => (0, 40),
+        "Pi" => (0, 50),
+        "Ei" => (0, 60),
+        exponent => (exponent.strip_prefix(['e', 'E'])?.parse().ok()?, 0),
+    };
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    // Behind the smallest part there is nothing to compare.
+    let fraction: String = fraction.chars().take(9).collect();
+    let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
+    let scaled = digits.checked_mul(1_i128.checked_shl(binary)?)?;
+    let power = 9 + power - i32::try_from(fraction.len()).ok()?;
+    let factor = 10_i128.checked_pow(power.unsigned_abs())?;
+    let amount = if power < 0 {
+        scaled / factor
+    } else {
+        scaled.checked_mul(factor)?
+    };
+    Some(if negative { -amount } else { amount })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_compare_however_they_are_written() {
+        for (one, other) in [
+            ("1", "1000m"),
+            ("0.5", "500m"),
+            ("1Gi", "1073741824"),
+            ("1.5Gi", "1536Mi"),
+            ("1e3", "1k"),
+            ("1E3", "1000"),
+            ("1E", "1000P"),
+            (".5", "500m"),
+            ("5.", "5"),
+            ("1e-3", "1m"),
+            ("128974848000m", "123Mi"),
+        ] {
+            assert_eq!(amount(one), amount(other), "{one} {other}");
+            assert!(amount(one).is_some(), "{one}");
+        }
+        assert!(amount("1G") < amount("1Gi"));
+        assert!(amount("-1") < amount("0"));
+        for text in [
+            "",
+            "1MB",
+            "lots",
+            "1e999999999",
+            "99999999999999999999999999999999999999999",
+        ] {
+            assert_eq!(amount(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_of_ports() {
+        assert_eq!(port_name("http-8080"), Vec::<String>::new());
+        for name in ["a-name-of-16-char", "8080", "a--b", "-a", "Http", "a_b"] {
+            assert!(!port_name(name).is_empty(), "{name}");
+        }
+    }
 }

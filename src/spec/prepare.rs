@@ -6,12 +6,18 @@ use super::{
     Refusal,
     identity::{MANAGED_BY_LABEL, RUN_ID_LABEL, RunId},
 };
-use crate::core::naming::JobName;
+use crate::core::{
+    job::{DELIVERED, UNREADY},
+    naming::JobName,
+};
 
 /// Three days, in seconds: a Job without a TTL of its own does not stay for ever.
 const DEFAULT_TTL: i64 = 3 * 24 * 3600;
 /// Below this many seconds the cluster may take the logs away before they are read.
 const MIN_TTL: i64 = 300;
+
+/// A Job's name is the value of a label of its pods.
+const MAX_EXACT_NAME: usize = 63;
 
 /// What the flags add to the manifest.
 #[derive(Debug, Clone)]
@@ -85,9 +91,17 @@ pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusa
     metadata.remove("generateName");
     metadata.insert("name".into(), json!(name));
     metadata.insert("namespace".into(), json!(namespace));
-    insert_all(metadata, "labels", "metadata.labels", &labels)?;
+    adjusted.extend(insert_all(metadata, "labels", "metadata.labels", &labels)?);
     let whole_id = [(RUN_ID_LABEL, overlay.run_id.as_str().to_owned())];
     insert_all(metadata, "annotations", "metadata.annotations", &whole_id)?;
+    for (field, mark) in [("labels", DELIVERED), ("annotations", UNREADY)] {
+        let entries = metadata.get_mut(field).and_then(Value::as_object_mut);
+        if entries.and_then(|entries| entries.remove(mark)).is_some() {
+            adjusted.push(format!(
+                "{mark} in metadata.{field} is left out: it is of the run of another Job"
+            ));
+        }
+    }
 
     let spec = object(&mut job, "spec", "spec")?;
     adjusted.extend(time_to_live(spec, overlay.ttl));
@@ -97,7 +111,12 @@ pub fn prepare(mut job: Value, overlay: &Overlay<'_>) -> Result<Prepared, Refusa
     let parallelism = spec.get("parallelism").and_then(Value::as_i64).unwrap_or(1);
     let template = child(spec, "template", "spec.template")?;
     let metadata = child(template, "metadata", "spec.template.metadata")?;
-    insert_all(metadata, "labels", "spec.template.metadata.labels", &labels)?;
+    for told in insert_all(metadata, "labels", "spec.template.metadata.labels", &labels)? {
+        // The Job and its pods mostly bear the same.
+        if !adjusted.contains(&told) {
+            adjusted.push(told);
+        }
+    }
     let pod = child(template, "spec", "spec.template.spec")?;
     let containers = containers(pod, overlay.pull_policy);
 
@@ -118,7 +137,7 @@ fn namespace(job: &Value, overlay: &Overlay<'_>) -> Result<String, Refusal> {
     match (of_file, overlay.namespace) {
         (Some(file), Some(flag)) if file != flag => Err(Refusal::new(
             format!("the manifest's namespace {file:?} is not the namespace {flag:?} of -n"),
-            "leave one of the two out",
+            "leave one of the two out (-n may come from KJO_NAMESPACE)",
         )),
         (file, flag) => Ok(flag.or(file).unwrap_or(overlay.context_namespace).to_owned()),
     }
@@ -140,6 +159,27 @@ fn names(job: &Value, overlay: &Overlay<'_>) -> Result<JobName, Refusal> {
             "give it one in the manifest or with --name",
         )),
     }
+}
+
+/// Whether the Job's own name, without a suffix, has room where its pods bear it.
+///
+/// # Errors
+/// It has not.
+pub fn fits(job: &Value) -> Result<(), Refusal> {
+    let name = job
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
+    if name.len() <= MAX_EXACT_NAME {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        format!(
+            "the name {name} has {} characters, and {MAX_EXACT_NAME} is the most: it is a label of the Job's pods",
+            name.len()
+        ),
+        "shorten it, or leave --exact-name out: then it is cut",
+    ))
 }
 
 fn time_to_live(spec: &mut Map<String, Value>, wanted: Ttl) -> Option<String> {
@@ -189,17 +229,24 @@ fn containers(pod: &mut Map<String, Value>, pull_policy: Option<&str>) -> Vec<St
     names
 }
 
+/// Puts these in; returns what of the manifest they overrule.
 fn insert_all(
     parent: &mut Map<String, Value>,
     key: &str,
     path: &str,
     entries: &[(&str, String)],
-) -> Result<(), Refusal> {
+) -> Result<Vec<String>, Refusal> {
     let map = child(parent, key, path)?;
+    let mut overruled = Vec::new();
     for (name, value) in entries {
-        map.insert((*name).to_owned(), json!(value));
+        let before = map.insert((*name).to_owned(), json!(value));
+        if let Some(before) = before.filter(|before| before != value) {
+            overruled.push(format!(
+                "the label {name} is {value}, and not {before}: kjo tells its Jobs by it"
+            ));
+        }
     }
-    Ok(())
+    Ok(overruled)
 }
 
 fn object<'a>(value: &'a mut Value, key: &str, path: &str) -> Result<&'a mut Map<String, Value>, Refusal> {
@@ -331,6 +378,27 @@ mod tests {
             (json!("x"), 0),
             "the server judges it"
         );
+    }
+
+    #[test]
+    fn marks_that_are_overruled_are_told() {
+        let mut job = job(json!({"template": {"metadata": {"labels": {MANAGED_BY_LABEL: "Helm"}}}}));
+        job["metadata"]["labels"] = json!({MANAGED_BY_LABEL: "Helm", RUN_ID_LABEL: "r1", DELIVERED: "true"});
+        job["metadata"]["annotations"] = json!({UNREADY: "true"});
+        let prepared = prepare(job, &overlay(&run_id())).unwrap();
+        insta::assert_snapshot!(prepared.adjusted.join("\n"), @r#"
+        the label app.kubernetes.io/managed-by is kjo, and not "Helm": kjo tells its Jobs by it
+        kjo.dev/delivered in metadata.labels is left out: it is of the run of another Job
+        kjo.dev/unready in metadata.annotations is left out: it is of the run of another Job
+        "#);
+        assert_eq!(prepared.job["metadata"]["labels"].get(DELIVERED), None);
+    }
+
+    #[test]
+    fn an_exact_name_fits_the_label_of_the_pods() {
+        let of = |length: usize| fits(&json!({"metadata": {"name": "n".repeat(length)}})).map_err(|r| r.message);
+        assert_eq!(of(63), Ok(()));
+        assert!(of(64).unwrap_err().contains("has 64 characters, and 63 is the most"));
     }
 
     #[test]

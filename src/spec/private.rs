@@ -1,5 +1,27 @@
 //! What looks as if it were nobody else's business, and how bytes are written where text is wanted.
 
+/// Endings of files with keys.
+const KEYS: [&str; 8] = [".key", ".pem", ".p12", ".pfx", ".jks", ".keystore", ".ppk", ".kdbx"];
+/// Where tools keep what they log in with.
+const CREDENTIALS: [&str; 16] = [
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".my.cnf",
+    ".git-credentials",
+    ".htpasswd",
+    ".dockercfg",
+    ".dockerconfigjson",
+    "credentials",
+    "credentials.json",
+    "application_default_credentials.json",
+    "kubeconfig",
+    ".vault-token",
+    "secrets.yaml",
+];
+
 /// Why this file should not stand in a ConfigMap; `None` if nothing speaks against it.
 #[must_use]
 pub fn looks_private(path: &str, mode: u32, bytes: &[u8]) -> Option<&'static str> {
@@ -10,8 +32,14 @@ pub fn looks_private(path: &str, mode: u32, bytes: &[u8]) -> Option<&'static str
     if name == ".env" || name.starts_with(".env.") || ends(".env") {
         return Some("it looks like a file of variables");
     }
-    if ends(".key") || ends(".pem") || ends(".p12") || ends(".pfx") || ends(".jks") || name.starts_with("id_") {
+    // The public half of a pair is for everybody.
+    let of_ssh = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"];
+    let of_ssh = of_ssh.iter().any(|key| name.starts_with(key)) && !ends(".pub");
+    if KEYS.iter().any(|ending| ends(ending)) || of_ssh {
         return Some("it looks like a key");
+    }
+    if CREDENTIALS.contains(&name.as_str()) || path.to_ascii_lowercase().ends_with(".docker/config.json") {
+        return Some("it is a place for passwords and tokens");
     }
     if holds("PRIVATE KEY-----") {
         return Some("it holds a private key");
@@ -52,6 +80,15 @@ mod tests {
             ("tls.key", 0o100_644, ""),
             ("a.PEM", 0o100_644, ""),
             ("id_ed25519", 0o100_644, ""),
+            ("/home/me/.ssh/id_rsa", 0o100_644, ""),
+            ("/home/me/.netrc", 0o100_644, ""),
+            (".pgpass", 0o100_644, ""),
+            (".npmrc", 0o100_644, ""),
+            (".pypirc", 0o100_644, ""),
+            ("/home/me/.docker/config.json", 0o100_644, ""),
+            ("/home/me/.aws/credentials", 0o100_644, ""),
+            ("a.p12", 0o100_644, ""),
+            ("a.pfx", 0o100_644, ""),
             ("notes", 0o100_644, "-----BEGIN RSA PRIVATE KEY-----"),
             ("config", 0o100_644, "apiVersion: v1\nkind: Config\nusers: []\n"),
             ("notes", 0o100_600, ""),
@@ -60,6 +97,9 @@ mod tests {
         }
         assert_eq!(looks_private("settings.yaml", 0o100_644, b"kind: Config\n"), None);
         assert_eq!(looks_private("environment", 0o100_640, b""), None);
+        for public in ["id_rsa.pub", "app/config.json", "id_mapping.csv", "npmrc"] {
+            assert_eq!(looks_private(public, 0o100_644, b""), None, "{public}");
+        }
     }
 
     #[test]

@@ -17,24 +17,28 @@ pub struct Wishes<'a> {
 /// The members of the sidecar that may be wished for: all others are what makes it work.
 pub const OPEN: [&str; 3] = ["resources", "securityContext", "imagePullPolicy"];
 
-/// Has the container `main`, or else the first, hand over the file; returns that container's name.
+/// Has the container `main`, or else the first, hand over the file; returns what of the manifest is overruled.
 ///
 /// # Errors
 /// The Job has something of its own in the way.
-pub fn apply(job: &mut Value, main: Option<&str>, source: Source, wishes: &Wishes<'_>) -> Result<(), Refusal> {
+pub fn apply(job: &mut Value, main: Option<&str>, source: Source, wishes: &Wishes<'_>) -> Result<Vec<String>, Refusal> {
+    let mut told = Vec::new();
     let Some(pod) = job.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut) else {
         // A structure that no Job has is refused where that is judged.
-        return Ok(());
+        return Ok(told);
     };
     let Some(container) = container(pod, main) else {
-        return Ok(());
+        return Ok(told);
     };
     match source {
         Source::Termination => {
-            container.insert("terminationMessagePath".into(), json!(FILE));
             // The end of the log in place of a file that is missing would be taken for the value.
-            container.insert("terminationMessagePolicy".into(), json!("File"));
-            Ok(())
+            for (field, value) in [("terminationMessagePath", FILE), ("terminationMessagePolicy", "File")] {
+                let before = container.insert(field.into(), json!(value));
+                let before = before.filter(|before| !before.is_null() && before != value);
+                told.extend(before.map(|before| format!("--xcom termination sets {field} {value}, and not {before}")));
+            }
+            Ok(told)
         }
         Source::Sidecar => {
             let mounted = list(container.get("volumeMounts"), "mountPath");
@@ -46,7 +50,7 @@ pub fn apply(job: &mut Value, main: Option<&str>, source: Source, wishes: &Wishe
             }
             let sidecar = sidecar(container, wishes);
             push(container, "volumeMounts", mount());
-            add(pod, sidecar)
+            add(pod, sidecar).map(|()| told)
         }
     }
 }
@@ -200,7 +204,11 @@ mod tests {
     #[test]
     fn the_termination_message_of_the_main_container_is_the_file() {
         let mut made = job(&json!({"containers": [{"name": "a"}, {"name": "b", "terminationMessagePolicy": "X"}]}));
-        apply(&mut made, Some("b"), Source::Termination, &Wishes::default()).unwrap();
+        let told = apply(&mut made, Some("b"), Source::Termination, &Wishes::default()).unwrap();
+        assert_eq!(
+            told,
+            ["--xcom termination sets terminationMessagePolicy File, and not \"X\""]
+        );
         assert_eq!(
             pod(&made)["containers"],
             json!([{"name": "a"}, {

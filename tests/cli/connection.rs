@@ -36,6 +36,11 @@ fn what_cannot_be_meant() {
     insta::assert_snapshot!(refused(status(&["--in-cluster", "--context", "here"])));
     insta::assert_snapshot!(refused(status(&["--in-cluster"])));
     insta::assert_snapshot!(refused(status(&["--token", "sesame"])).replace("sesame", "…"));
+    insta::assert_snapshot!(refused(status(&["-n", "Bad NS"])));
+    insta::assert_snapshot!(refused(status(&[]).env("KJO_NAMESPACE", "Bad NS")));
+    let both = ["--certificate-authority", "ca.crt", "--insecure-skip-tls-verify=true"];
+    insta::assert_snapshot!(refused(status(&both).file("ca.crt", "")));
+    insta::assert_snapshot!(refused(status(&["--certificate-authority", "nowhere"])));
 }
 
 /// The head of the first request that a server gets from this command.
@@ -96,6 +101,16 @@ fn what_reaches_the_server() {
     ] {
         assert!(other.contains(line), "{line:?} is not in {other}");
     }
+    let of_namespace = |variables: &[(&str, &str)], args: &[&str]| {
+        let head = head(args, variables);
+        head.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    let twin = [("KJO_NAMESPACE", "team")];
+    assert_eq!(of_namespace(&twin, &[]), "/apis/batch/v1/namespaces/team/jobs/etl");
+    assert_eq!(
+        of_namespace(&twin, &["-n", "other"]),
+        "/apis/batch/v1/namespaces/other/jobs/etl"
+    );
     let bare = head(&[], &[]);
     assert!(
         !bare.contains("authorization") && !bare.contains("impersonate"),

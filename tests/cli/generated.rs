@@ -50,7 +50,10 @@ fn as_a_plugin_of_kubectl_it_says_so() {
     let folder = tempfile::tempdir().expect("a folder");
     let link = folder.path().join("kubectl-kjo");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kjo"), &link).expect("a link");
-    let said = Command::new(&link).args(["attach"]).output().expect("kjo");
+    let said = Command::new(&link)
+        .args(["attach", "--no-such-flag"])
+        .output()
+        .expect("kjo");
     assert_eq!(said.status.code(), Some(125));
     let stderr = String::from_utf8_lossy(&said.stderr);
     assert!(stderr.contains("Usage: kubectl kjo attach"), "{stderr}");

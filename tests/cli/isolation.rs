@@ -11,10 +11,11 @@ use serde_json::{Value, json};
 
 use crate::{
     sandbox::{nothing_left, runs, steady},
-    support::Kjo,
+    support::{Kjo, result},
 };
 
-static WORKS: LazyLock<bool> = LazyLock::new(|| {
+/// bubblewrap is here and works.
+pub(crate) static WORKS: LazyLock<bool> = LazyLock::new(|| {
     let done = Kjo::new(["sandbox", "--isolation", "bwrap", "--", "true"]).run();
     done.code == 0
 });
@@ -178,4 +179,43 @@ fn killed_with_9_it_leaves_no_process_and_no_file() {
     assert!(runs("sleep\x001414"));
     running.signal(Signal::SIGKILL);
     nothing_left(folder.path(), "sleep\x001414");
+}
+
+#[test]
+fn each_kind_of_xcom_comes_over() {
+    if !*WORKS {
+        return;
+    }
+    for (flags, text, expected) in [
+        (
+            ["--xcom", "sidecar"],
+            "echo '{\"rows\": 3}' > /airflow/xcom/return.json",
+            json!({"rows": 3}),
+        ),
+        (
+            ["--xcom", "termination"],
+            "echo '{\"rows\": 3}' > /airflow/xcom/return.json",
+            json!({"rows": 3}),
+        ),
+        (
+            ["--markers", "hide"],
+            "echo '::kube_api:xcom={\"rows\": 3}'",
+            json!({"rows": 3}),
+        ),
+        (["--xcom", "sidecar"], "true", json!(null)),
+    ] {
+        let place = tempfile::tempdir().expect("a folder");
+        let file = place.path().join("result.json");
+        let (kjo, folder) = isolated(&flags);
+        let kjo = kjo.args(["--image", "busybox", "--result-file"]).arg(&file);
+        kjo.args(["--", "sh", "-c", text]).run().expect(0, "");
+        let result = result(std::fs::read(&file).expect("a result"));
+        let told = if flags[0] == "--markers" {
+            &result["markers"]["xcom"]
+        } else {
+            &result["xcom"]["value"]
+        };
+        assert_eq!(*told, expected, "{flags:?} {text}: {result}");
+        nothing_left(folder.path(), "no such word");
+    }
 }

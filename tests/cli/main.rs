@@ -9,6 +9,8 @@ mod core_dump;
 mod generated;
 #[cfg(all(feature = "sandbox", target_os = "linux"))]
 mod isolation;
+#[cfg(all(feature = "sandbox", target_os = "linux"))]
+mod load;
 mod looks;
 #[cfg(feature = "sandbox")]
 mod messages;

@@ -147,3 +147,31 @@ fn colours_stand_where_they_were_asked_for() {
     done.expect(0, "");
     assert!(!done.stderr.contains('\u{1b}'), "{}", done.stderr);
 }
+
+/// Whoever reads JSON gets JSON also when the arguments mean nothing.
+#[test]
+fn arguments_that_mean_nothing_are_told_in_the_form_that_was_asked_for() {
+    let told = |kjo: Kjo| {
+        let done = kjo.run();
+        done.expect(125, "");
+        assert_eq!(done.stderr.lines().count(), 1, "{}", done.stderr);
+        let line: serde_json::Value = serde_json::from_str(&done.stderr).expect("JSON");
+        assert_eq!(
+            (&line["event"], &line["level"]),
+            (&"refused".into(), &"error".into()),
+            "{line}"
+        );
+        format!("{}\n{}", line["message"], line["hint"])
+    };
+    let flag = told(Kjo::new(["run", "--imgae", "x", "--message-format", "json"]));
+    assert!(
+        flag.contains("unexpected argument '--imgae' found") && flag.contains("--image"),
+        "{flag}"
+    );
+    let variable = told(Kjo::new(["run"]).env("KJO_MESSAGE_FORMAT", "json"));
+    assert!(variable.contains("required arguments were not provided"), "{variable}");
+    let none = told(Kjo::new(Vec::<&str>::new()).env("KJO_MESSAGE_FORMAT", "json"));
+    assert!(none.contains("no command"), "{none}");
+    let help = Kjo::new(["--help"]).env("KJO_MESSAGE_FORMAT", "json").run();
+    assert_eq!((help.code, help.stderr.as_str()), (0, ""));
+}

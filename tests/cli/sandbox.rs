@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::{
     refused,
-    support::{Kjo, Running, by_words, eventually, without_times},
+    support::{Kjo, Running, by_words, eventually, result, without_times},
 };
 
 /// `kjo run --sandbox …` with a folder of its own for temporary files.
@@ -164,4 +164,23 @@ fn killed_with_9_it_leaves_no_process_and_no_file() {
     assert!(runs("sleep\x002718"));
     running.signal(Signal::SIGKILL);
     nothing_left(folder.path(), "sleep\x002718");
+}
+
+#[test]
+fn plain_processes_hand_a_file_over_as_their_termination_message() {
+    let (kjo, folder) = sandbox(&["--xcom", "sidecar", "--image", "busybox", "--", "true"]);
+    kjo.run()
+        .expect(125, "")
+        .expect_said("--xcom sidecar: without bubblewrap the containers of the sandbox share no folder")
+        .expect_said("use --xcom termination and write to $KJO_TERMINATION_MESSAGE_PATH");
+    nothing_left(folder.path(), "no such word");
+
+    let place = tempfile::tempdir().expect("a folder");
+    let file = place.path().join("result.json");
+    let (kjo, folder) = sandbox(&["--xcom", "termination", "--image", "busybox", "--result-file"]);
+    let text = "echo '{\"rows\": 3}' > $KJO_TERMINATION_MESSAGE_PATH";
+    kjo.arg(&file).args(["--", "sh", "-c", text]).run().expect(0, "");
+    let result = result(std::fs::read(&file).expect("a result"));
+    assert_eq!(result["xcom"]["value"], json!({"rows": 3}), "{result}");
+    nothing_left(folder.path(), "no such word");
 }

@@ -17,29 +17,38 @@ use crate::{
 
 /// `kjo sandbox …` with a folder of its own for temporary files.
 fn sandbox(args: &[&str]) -> (Kjo, tempfile::TempDir) {
+    isolated("none", args)
+}
+
+fn isolated(how: &str, args: &[&str]) -> (Kjo, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("a folder");
-    let kjo = Kjo::new(["sandbox", "--isolation", "none"])
+    let kjo = Kjo::new(["sandbox", "--isolation", how])
         .args(args.iter().copied())
         .env("TMPDIR", folder.path());
     (kjo, folder)
 }
 
 /// `kjo run` against the cluster of this kubeconfig.
-fn run(kubeconfig: &Path, script: &str) -> Kjo {
+pub(crate) fn run(kubeconfig: &Path, script: &str) -> Kjo {
     Kjo::new(["run", "--image", "busybox"])
         .env("KUBECONFIG", kubeconfig)
         .args(["--", "sh", "-c", script])
 }
 
-struct Serving {
-    kjo: Running,
-    kubeconfig: PathBuf,
-    folder: tempfile::TempDir,
+/// `kjo sandbox`, until it is stopped.
+pub(crate) struct Serving {
+    pub(crate) kjo: Running,
+    pub(crate) kubeconfig: PathBuf,
+    pub(crate) folder: tempfile::TempDir,
 }
 
 impl Serving {
     fn new() -> Self {
-        let (kjo, folder) = sandbox(&[]);
+        Self::within("none")
+    }
+
+    pub(crate) fn within(isolation: &str) -> Self {
+        let (kjo, folder) = isolated(isolation, &[]);
         let mut kjo = kjo.start();
         let mut line = String::new();
         BufReader::new(kjo.stdout()).read_line(&mut line).expect("a line");
@@ -51,7 +60,7 @@ impl Serving {
         }
     }
 
-    fn run(&self, script: &str) -> Done {
+    pub(crate) fn run(&self, script: &str) -> Done {
         run(&self.kubeconfig, script).run()
     }
 
@@ -63,7 +72,7 @@ impl Serving {
     }
 
     #[track_caller]
-    fn stop(mut self, signal: Signal, code: i32) {
+    pub(crate) fn stop(mut self, signal: Signal, code: i32) {
         self.kjo.signal(signal);
         let (ended, stderr) = self.kjo.wait(Duration::from_secs(10));
         assert_eq!(ended, code, "{stderr}");

@@ -2,6 +2,8 @@
 //! `KJO_TEST_CLUSTER` says which: `sandbox` (the default), `own` (`tests/cluster/up`), or `existing`.
 
 use std::{
+    cell::Cell,
+    ops::Deref,
     path::{Path, PathBuf},
     process::Command,
     sync::{Arc, LazyLock, Mutex, PoisonError},
@@ -16,8 +18,35 @@ use kube::{
 use serde_json::{Value, json};
 use tokio::{runtime::Runtime, task::JoinHandle};
 
-/// The cluster of this run of the tests.
-pub(crate) static BACKEND: LazyLock<Backend> = LazyLock::new(Backend::new);
+/// The cluster of this run of the tests, or a sandbox of this test's own.
+pub(crate) static BACKEND: Chosen = Chosen;
+
+pub(crate) struct Chosen;
+
+static SHARED: LazyLock<Backend> = LazyLock::new(|| Backend::new("shared"));
+
+thread_local! {
+    static OWN: Cell<Option<&'static Backend>> = const { Cell::new(None) };
+}
+
+impl Deref for Chosen {
+    type Target = Backend;
+
+    fn deref(&self) -> &Backend {
+        OWN.get().unwrap_or(&SHARED)
+    }
+}
+
+impl Chosen {
+    /// Gives the test of this thread a sandbox that it may break, if the others' is one too.
+    pub(crate) fn own(&self, name: &str) -> bool {
+        if self.is_sandbox() {
+            // It lives as long as the tests: this thread may still ask it while it unwinds.
+            OWN.set(Some(Box::leak(Box::new(Backend::new(name)))));
+        }
+        self.is_sandbox()
+    }
+}
 
 pub(crate) struct Backend {
     runtime: Runtime,
@@ -37,7 +66,7 @@ struct Served {
 pub(crate) type Refused = (u16, Value);
 
 impl Backend {
-    fn new() -> Self {
+    fn new(name: &str) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -46,7 +75,7 @@ impl Backend {
         let (kubeconfig, sandbox) = match std::env::var("KJO_TEST_CLUSTER").as_deref() {
             Ok("own" | "existing") => (of_environment(), None),
             Ok("sandbox") | Err(_) => {
-                let (path, served) = runtime.block_on(serve());
+                let (path, served) = runtime.block_on(serve(name));
                 (path, Some(Mutex::new(served)))
             }
             Ok(other) => panic!("KJO_TEST_CLUSTER is {other:?}, not sandbox, own or existing"),
@@ -170,8 +199,8 @@ pub(crate) fn real(_because: &str) -> bool {
     !BACKEND.is_sandbox()
 }
 
-async fn serve() -> (PathBuf, Served) {
-    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{}", std::process::id()));
+async fn serve(name: &str) -> (PathBuf, Served) {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("sandbox-{}-{name}", std::process::id()));
     let supervisor = env!("CARGO_BIN_EXE_kjo").into();
     let runtime = Arc::new(Processes::new(supervisor, vec!["sandbox-supervisor".into()], root));
     let sandbox = Sandbox::start(
@@ -182,7 +211,7 @@ async fn serve() -> (PathBuf, Served) {
         .await
         .expect("a socket");
     let server = tokio::spawn(socket.serve(sandbox.api()).await.expect("a server"));
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract-kubeconfig.json");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("contract-kubeconfig-{name}.json"));
     std::fs::write(&path, socket.endpoint().kubeconfig().to_string()).expect("a kubeconfig");
     (
         path,

@@ -69,6 +69,13 @@ fn a_server_and_a_token_file_are_enough() {
         .run()
         .expect(125, "")
         .expect_said("certificate is not trusted");
+    let data = kubeconfig()["clusters"][0]["cluster"]["certificate-authority-data"].take();
+    let k8s_openapi::ByteString(authority) = serde_json::from_value(data).expect("base64");
+    let done = kjo(&token)
+        .file("ca.crt", String::from_utf8(authority).expect("PEM"))
+        .args(["--certificate-authority", "ca.crt"])
+        .run();
+    done.expect(0, "hello\n");
     let done = kjo("wrong").arg("--insecure-skip-tls-verify").run();
     done.expect(125, "").expect_said("401");
     ns.expect_nothing_left();

@@ -1,7 +1,7 @@
 //! kjo is killed, stopped and doubled at moments that nobody chose. `KJO_DEATHS` says how often (6); the seed
 //! of every moment is in the message of a failure, and `KJO_DEATH_SEED` repeats it.
 
-use std::{sync::Mutex, thread, time::Duration};
+use std::{os::unix::process::ExitStatusExt as _, sync::Mutex, thread, time::Duration};
 
 use kjo::core::backoff::Jitter;
 use nix::sys::signal::Signal;
@@ -144,9 +144,14 @@ fn stopped_at_any_moment() {
     at_any_moment(6, |moment| {
         let (mut running, reader) = until(moment);
         running.signal(Signal::SIGTERM);
-        let (code, stderr) = running.wait(SOON);
+        let (status, stderr) = running.ended(SOON);
         drop(reader.join());
         let context = moment.context(&stderr);
+        let status = status.unwrap_or_else(|| panic!("it has not ended: {context}"));
+        // What comes before kjo listens ends it as it ends any program.
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap_or_default());
         if code == 7 {
             // It had ended: its outcome is delivered, and it stays by policy.
             let jobs = moment.of_run("jobs");

@@ -203,8 +203,111 @@ fn what_else_is_typed() {
         })
         .to_string(),
     );
+    // As `kubectl get -o yaml` writes them.
+    let list = json!({"apiVersion": "v1", "kind": "List", "items": [
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "one"}},
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "two"}},
+    ]})
+    .to_string();
+    me.reads(&["apply", "-f", "-"], &list);
+    me.reads(&["apply", "-f", "-"], &list);
+    me.reads(&["delete", "-f", "-"], &list);
     me.types(&["delete", "job/wrong", "cm/settings", "secret/hush"]);
     insta::assert_snapshot!(me.told());
+    me.ns.expect_nothing_left();
+}
+
+#[test]
+fn what_is_changed() {
+    if !*THERE {
+        return;
+    }
+    let mut me = Session::new();
+    let job = |seconds: u8| {
+        let script = format!("sleep {seconds}");
+        json!({
+            "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "long", "labels": {"app": "x"}},
+            "spec": {"template": {"metadata": {"labels": {"app": "x"}}, "spec": {
+                "restartPolicy": "Never", "terminationGracePeriodSeconds": 0,
+                "containers": [{"name": "main", "image": "busybox", "command": ["sh", "-c", script]}],
+            }}},
+        })
+        .to_string()
+    };
+    me.reads(&["create", "-f", "-"], &job(100));
+    me.types(&["label", "job", "long", "team=etl"]);
+    me.types(&["label", "job", "long", "team=other"]);
+    me.types(&["label", "--overwrite", "job", "long", "team=other"]);
+    me.types(&["annotate", "job", "long", "note=kept"]);
+    me.types(&["annotate", "job", "long", "note-"]);
+    me.types(&["patch", "job", "long", "-p", r#"{"spec":{"activeDeadlineSeconds":90}}"#]);
+    me.types(&[
+        "patch",
+        "job",
+        "long",
+        "--type=merge",
+        "-p",
+        r#"{"spec":{"suspend":true}}"#,
+    ]);
+    me.types(&[
+        "get",
+        "job",
+        "long",
+        "-o",
+        "jsonpath={.metadata.labels.team} {.spec.suspend}{'\\n'}",
+    ]);
+    me.reads(&["replace", "--force", "-f", "-"], &job(90));
+    me.reads(
+        &["replace", "-f", "-"],
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "none"}}).to_string(),
+    );
+    me.types(&["create", "configmap", "settings", "--from-literal=a=b"]);
+    me.reads(
+        &["replace", "-f", "-"],
+        &json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}, "data": {"c": "d"}})
+            .to_string(),
+    );
+    me.types(&["get", "cm", "settings", "-o", "jsonpath={.data}{'\\n'}"]);
+    for refused in [
+        &["scale", "--replicas=2", "job/long"][..],
+        &["rollout", "status", "job/long"],
+        &["rollout", "restart", "job/long"],
+        &["rollout", "history", "job/long"],
+        &["top", "pods"],
+    ] {
+        me.types(refused);
+    }
+    me.types(&["delete", "pods", "-l", "app=none"]);
+    me.types(&["delete", "jobs", "--all", "--dry-run=server"]);
+    me.types(&["delete", "jobs", "--all"]);
+    me.types(&["delete", "cm", "settings"]);
+    insta::assert_snapshot!(me.told());
+    me.ns.expect_nothing_left();
+}
+
+/// What is asked of it all the same says so.
+#[test]
+fn what_the_sandbox_leaves_to_a_cluster() {
+    if !*THERE || !BACKEND.is_sandbox() {
+        return;
+    }
+    let mut me = Session::new();
+    me.types(&["create", "job", "long", "--image=busybox", "--", "sleep", "100"]);
+    let runs = || me.ns.list("pods").iter().any(|pod| pod["status"]["phase"] == "Running");
+    assert!(eventually(Duration::from_secs(30), runs), "it does not run");
+    me.said.clear();
+    let pod = me.ns.names("pods").swap_remove(0);
+    me.types(&["exec", &pod, "--", "true"]);
+    me.types(&["port-forward", &pod, "80"]);
+    me.types(&["cp", &format!("{pod}:/etc/hostname"), "none"]);
+    me.types(&["set", "image", "job/long", "long=other"]);
+    me.reads(&["apply", "--server-side", "-f", "-"], &manifest("busybox"));
+    me.types(&["explain", "job"]);
+    me.types(&["get", "nodes"]);
+    me.types(&["run", "shell", "--image=busybox", "--restart=Never", "-i", "--", "sh"]);
+    let told = me.told();
+    me.types(&["delete", "jobs", "--all"]);
+    insta::assert_snapshot!(told);
     me.ns.expect_nothing_left();
 }
 

@@ -24,6 +24,7 @@ mod permissions_lacking;
 #[path = "../proxy/mod.rs"]
 mod proxy;
 mod refused;
+mod replace;
 mod rotation;
 mod signals;
 mod slow_stdout;

@@ -99,7 +99,7 @@ fn a_suspended_job_makes_pods_when_it_is_resumed_and_gives_them_up_when_it_is_su
 
 /// An answer in one line, without what differs from run to run: the object that a patch led to is left
 /// out, and a field that is found at fault twice is named once.
-fn told(what: &str, answer: &Result<Value, Refused>, known: &[(&str, &str)]) -> String {
+pub(crate) fn told(what: &str, answer: &Result<Value, Refused>, known: &[(&str, &str)]) -> String {
     let (code, body) = match answer {
         Ok(body) => (200, body),
         Err((code, body)) => (*code, body),

@@ -75,8 +75,8 @@ fn volumes_that_make_no_sense() {
         // Where there are no volumes that is said too, of its own accord.
         let answer = answer.map_err(|(code, mut status)| {
             let text = status["message"].as_str().unwrap_or_default();
-            let own = "spec.template.spec.volumes: Forbidden: the sandbox does not honour this field (docs/sandbox.md says \
-                       what it does)";
+            let own = "spec.template.spec.volumes: Forbidden: the sandbox has no volumes where bubblewrap is missing or \
+                       --isolation none is given";
             let text = match text.strip_suffix(&format!(", {own}]")) {
                 // A list of one is none.
                 Some(rest) if rest.matches(": ").count() > 0 && !rest.contains(", spec.") => rest.replace("is invalid: [", "is invalid: "),

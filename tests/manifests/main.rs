@@ -7,6 +7,7 @@ mod bad;
 mod fuzz;
 mod patches;
 mod several;
+mod told;
 
 use std::{
     collections::BTreeMap,

@@ -171,6 +171,11 @@ impl Running {
         self.home.path()
     }
 
+    /// Its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn stdout(&mut self) -> std::process::ChildStdout {
         self.child.stdout.take().expect("stdout is read once")
     }
@@ -192,10 +197,15 @@ impl Running {
 
     /// The same; no exit code if it did not end by itself.
     pub(crate) fn try_wait(&mut self, within: Duration) -> (Option<i32>, String) {
+        let (status, stderr) = self.ended(within);
+        (status.and_then(|s| s.code()), stderr)
+    }
+
+    /// How it ended, if it did by itself or by a signal of the test's, and stderr.
+    pub(crate) fn ended(&mut self, within: Duration) -> (Option<ExitStatus>, String) {
         let status = self.status(within);
         let stderr = self.stderr.take().map(|stderr| stderr.join().expect("stderr"));
-        let stderr = stderr.unwrap_or_default();
-        (status.and_then(|s| s.code()), stderr)
+        (status, stderr.unwrap_or_default())
     }
 
     /// Waits until it has gone, by a signal that nothing survives.

@@ -47,6 +47,11 @@ pub(super) struct ContainerArgs {
 }
 
 impl ContainerArgs {
+    /// Its termination message may be the end of its log.
+    pub(super) fn falls_back_to_logs(&self) -> bool {
+        self.termination_message_policy.as_deref() == Some("FallbackToLogsOnError")
+    }
+
     pub(super) fn changes(&self, main: &Main, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         if let Some(image) = &main.image {
             changes.push(Change::field(At::Container, "image", image.as_str()));
@@ -72,12 +77,13 @@ impl ContainerArgs {
             }
         }
         for argument in &self.port {
-            changes.push(Change::item(
+            let port = Change::item(
                 At::Container,
                 "ports",
-                "containerPort",
+                &["containerPort", "protocol"],
                 parse::port(argument)?,
-            ));
+            );
+            changes.push(port.once(format!("--port {argument}")));
         }
         if let Some(policy) = &self.termination_message_policy {
             changes.push(Change::field(
@@ -88,12 +94,12 @@ impl ContainerArgs {
         }
         for argument in &self.init_container {
             let container = parse::map("--init-container", argument)?;
-            changes.push(Change::item(At::Pod, "initContainers", "name", container));
+            changes.push(Change::item(At::Pod, "initContainers", &["name"], container).once("--init-container"));
         }
         for argument in &self.sidecar {
             let mut container = parse::map("--sidecar", argument)?;
             container["restartPolicy"] = json!("Always");
-            changes.push(Change::item(At::Pod, "initContainers", "name", container));
+            changes.push(Change::item(At::Pod, "initContainers", &["name"], container).once("--sidecar"));
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::{
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Environment")]
 pub(super) struct EnvArgs {
-    /// Variables from a file, a NAME=VALUE a line, as docker reads it; -e wins over it
+    /// Variables from a file, a NAME=VALUE a line, as docker reads it; flags that name one variable win over it
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
 
@@ -27,7 +27,8 @@ pub(super) struct EnvArgs {
     #[arg(long, value_name = "NAME")]
     secret_env: Vec<String>,
 
-    /// Variables from a file, in a Secret that belongs to the run
+    /// Variables from a file, in a Secret that belongs to the run; wins over --env-file, and flags that name one
+    /// variable win over both
     #[arg(long, value_name = "FILE")]
     secret_env_file: Vec<PathBuf>,
 
@@ -35,7 +36,7 @@ pub(super) struct EnvArgs {
     #[arg(long, value_name = "KIND/NAME")]
     env_from: Vec<String>,
 
-    /// A variable from a field of the pod: NODE=spec.nodeName
+    /// A variable from a field of the pod: NODE=spec.nodeName; or from what the container may use: CPUS=limits.cpu
     #[arg(long, value_name = "NAME=FIELD")]
     env_field: Vec<String>,
 
@@ -49,7 +50,8 @@ pub(super) struct EnvArgs {
 }
 
 impl EnvArgs {
-    /// The changes, and the Secret that some of them need.
+    /// The changes, and the Secret that some of them need. What a single flag says of a variable holds against
+    /// files, and of files the secret ones.
     pub(super) fn changes(
         &self,
         given: &[(String, String)],
@@ -57,70 +59,124 @@ impl EnvArgs {
         own: Env<'_>,
         changes: &mut Vec<Change>,
     ) -> Result<Vec<Document>, Refusal> {
-        let mut add = |variable: Value| changes.push(Change::item(At::Container, "env", "name", variable));
+        let mut set = Variables::default();
         for path in &self.env_file {
             let text = super::text(path, "--env-file")?;
             for (name, value) in parse::env_file(&path.display().to_string(), &text, own)? {
-                add(json!({"name": name, "value": value}));
+                set.of_file(name, Source::Plain(value));
+            }
+        }
+        for path in &self.secret_env_file {
+            let text = super::text(path, "--secret-env-file")?;
+            for (name, value) in parse::env_file(&path.display().to_string(), &text, own)? {
+                set.of_file(name, Source::Secret(value));
             }
         }
         for (name, value) in given {
-            add(json!({"name": name, "value": value}));
+            set.of_flag("-e", name, Source::Plain(value.clone()))?;
         }
-        for argument in &self.env_field {
-            let (name, field) = parse::pair("--env-field", argument)?;
-            add(json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": field}}}));
+        for name in &self.secret_env {
+            set.of_flag("--secret-env", name, Source::Secret(secret(name, own)?))?;
         }
-        for argument in &self.env_secret {
-            add(parse::env_key("--env-secret", "secretKeyRef", argument)?);
-        }
-        for argument in &self.env_configmap {
-            add(parse::env_key("--env-configmap", "configMapKeyRef", argument)?);
-        }
-        let secret = self.secret(own)?;
-        let name = format!("{base}-env");
-        for variable in secret.keys() {
-            add(json!({"name": variable, "valueFrom": {"secretKeyRef": {"name": name, "key": variable}}}));
+        for (flag, arguments) in [
+            ("--env-field", &self.env_field),
+            ("--env-secret", &self.env_secret),
+            ("--env-configmap", &self.env_configmap),
+        ] {
+            for argument in arguments {
+                let variable = match flag {
+                    "--env-field" => parse::env_field(argument)?,
+                    "--env-secret" => parse::env_key(flag, "secretKeyRef", argument)?,
+                    _ => parse::env_key(flag, "configMapKeyRef", argument)?,
+                };
+                let name = variable.get("name").and_then(Value::as_str).unwrap_or_default();
+                set.of_flag(flag, name, Source::Made(variable.clone()))?;
+            }
         }
         for argument in &self.env_from {
-            changes.push(Change::item(At::Container, "envFrom", "", parse::env_from(argument)?));
+            changes.push(Change::item(At::Container, "envFrom", &[], parse::env_from(argument)?));
+        }
+        Ok(set.laid(&format!("{base}-env"), changes).into_iter().collect())
+    }
+}
+
+/// The variable of kjo's own that goes into a Secret.
+fn secret(name: &str, own: Env<'_>) -> Result<String, Refusal> {
+    if let Some((name, _)) = name.split_once('=') {
+        return Err(Refusal::new(
+            format!("--secret-env {name}: a secret value on a command line can be read by everybody"),
+            format!("export {name} first and write --secret-env {name}, or use --secret-env-file"),
+        ));
+    }
+    own(name).ok_or_else(|| {
+        Refusal::new(
+            format!("--secret-env {name}: kjo's own environment has no variable of that name"),
+            format!("export {name} first"),
+        )
+    })
+}
+
+/// What a variable is set to.
+enum Source {
+    Plain(String),
+    /// A value that goes into the run's Secret.
+    Secret(String),
+    /// An item of `env`.
+    Made(Value),
+}
+
+/// The variables of all flags, in the order in which they come into the container.
+#[derive(Default)]
+struct Variables(Vec<(String, &'static str, Source)>);
+
+impl Variables {
+    fn of_file(&mut self, name: String, source: Source) {
+        self.put(name, "", source);
+    }
+
+    /// The later of two equal flags holds. Of two different ones nobody can tell which was meant.
+    fn of_flag(&mut self, flag: &'static str, name: &str, source: Source) -> Result<(), Refusal> {
+        let other = self.0.iter().find(|(known, by, _)| known == name && !by.is_empty());
+        if let Some((_, by, _)) = other.filter(|(_, by, _)| *by != flag) {
+            return Err(Refusal::new(
+                format!("{by} and {flag} both set the variable {name}"),
+                "leave one of the two out",
+            ));
+        }
+        self.put(name.to_owned(), flag, source);
+        Ok(())
+    }
+
+    fn put(&mut self, name: String, flag: &'static str, source: Source) {
+        self.0.retain(|(known, ..)| *known != name);
+        self.0.push((name, flag, source));
+    }
+
+    /// The changes, and the Secret of this name if it holds anything.
+    fn laid(self, secret_name: &str, changes: &mut Vec<Change>) -> Option<Document> {
+        let mut secret = Map::new();
+        for (name, _, source) in self.0 {
+            let item = match source {
+                Source::Plain(value) => json!({"name": name, "value": value}),
+                Source::Made(item) => item,
+                Source::Secret(value) => {
+                    let reference = json!({"secretKeyRef": {"name": secret_name, "key": name}});
+                    secret.insert(name.clone(), value.into());
+                    json!({"name": name, "valueFrom": reference})
+                }
+            };
+            changes.push(Change::item(At::Container, "env", &["name"], item));
         }
         if secret.is_empty() {
-            return Ok(Vec::new());
+            return None;
         }
         let object = json!({
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": name},
+            "metadata": {"name": secret_name},
             "type": "Opaque",
             "stringData": secret,
         });
-        Ok(vec![Document::made("--secret-env", object)])
-    }
-
-    fn secret(&self, own: Env<'_>) -> Result<Map<String, Value>, Refusal> {
-        let mut secret = Map::new();
-        for path in &self.secret_env_file {
-            let text = super::text(path, "--secret-env-file")?;
-            for (name, value) in parse::env_file(&path.display().to_string(), &text, own)? {
-                secret.insert(name, value.into());
-            }
-        }
-        for name in &self.secret_env {
-            if let Some((name, _)) = name.split_once('=') {
-                return Err(Refusal::new(
-                    format!("--secret-env {name}: a secret value on a command line can be read by everybody"),
-                    format!("export {name} first and write --secret-env {name}, or use --secret-env-file"),
-                ));
-            }
-            let value = own(name).ok_or_else(|| {
-                Refusal::new(
-                    format!("--secret-env {name}: kjo's own environment has no variable of that name"),
-                    format!("export {name} first"),
-                )
-            })?;
-            secret.insert(name.clone(), value.into());
-        }
-        Ok(secret)
+        Some(Document::made("--secret-env", object))
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! `--patch` is laid first, then the flags, then `--set`: the shorter the way to a field, the later.
 
+mod brought;
 mod container;
 mod env;
 mod job;
@@ -22,7 +23,8 @@ use crate::spec::{
     Refusal,
     bundle::Bundle,
     check::restricted,
-    overlay::{self, At, Change, parse},
+    overlay::{self, At, Change},
+    read,
 };
 
 /// All flags that change what is sent.
@@ -91,21 +93,26 @@ impl OverlayArgs {
         name: Option<&str>,
         env: Env<'_>,
     ) -> Result<(), Refusal> {
+        self.patched(bundle)?;
         let mut changes = Vec::new();
-        for path in &self.patch {
-            let name = path.display().to_string();
-            changes.push(Change::Patch(parse::map(&name, &text(path, "--patch")?)?));
-        }
         let base = name.map_or_else(|| base(bundle), str::to_owned);
         if let Some(name) = name {
             changes.push(Change::field(At::JobMetadata, "name", name));
         }
         self.container.changes(main, &mut changes)?;
         let mut made = self.env.changes(&main.env, &base, env, &mut changes)?;
-        made.append(&mut self.mounts.changes(&base, &main.command, &mut changes)?);
         self.pod.changes(&mut changes)?;
         self.job.changes(&mut changes)?;
         self.security.changes(&mut changes)?;
+        overlay::apply(&mut bundle.job, &changes, container)?;
+        changes.clear();
+        // They look at what the Job has by now.
+        let told = &mut bundle.told;
+        made.append(
+            &mut self
+                .mounts
+                .changes(&base, &main.command, &bundle.job, told, &mut changes)?,
+        );
         for argument in &self.set {
             changes.push(Change::set(argument)?);
         }
@@ -114,7 +121,40 @@ impl OverlayArgs {
             restricted::check(&bundle.job)?;
         }
         bundle.companions.append(&mut made);
+        bundle.unique()
+    }
+
+    /// Lays the patches over the Job, one after another.
+    fn patched(&self, bundle: &mut Bundle) -> Result<(), Refusal> {
+        for path in &self.patch {
+            let name = format!("--patch {}", path.display());
+            let documents = read::documents(&name, &bytes(path, "--patch")?)?;
+            let patch = match documents.as_slice() {
+                [one] => one.value.clone(),
+                [] => {
+                    return Err(Refusal::new(
+                        format!("{name} is empty"),
+                        "leave --patch out, or name the file that holds the patch",
+                    ));
+                }
+                several => {
+                    return Err(Refusal::new(
+                        format!("{name} holds {} documents, and a patch is one", several.len()),
+                        "put each into a file of its own and give --patch several times",
+                    ));
+                }
+            };
+            overlay::apply(&mut bundle.job, &[Change::Patch(patch)], None).map_err(|refusal| Refusal {
+                message: format!("{name}: {}", refusal.message),
+                ..refusal
+            })?;
+        }
         Ok(())
+    }
+
+    /// The termination message may be the end of the log, which no value can be taken from.
+    pub(super) fn falls_back_to_logs(&self) -> bool {
+        self.container.falls_back_to_logs()
     }
 }
 

@@ -1,20 +1,16 @@
-//! Flags about volumes, and local files that are brought into the pod in a ConfigMap or Secret of the
-//! run.
+//! Flags about volumes, and about local files that are brought into the pod.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
+use super::brought;
 use crate::spec::{
     Refusal,
     overlay::{At, Change, parse},
-    private,
     read::Document,
 };
-
-/// What a ConfigMap or Secret may hold, less room for names.
-const MAX_BYTES: usize = 1024 * 1024 - 4096;
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Files and volumes")]
@@ -32,7 +28,7 @@ pub(super) struct MountArgs {
     #[arg(long, value_name = "YAML")]
     volume_mount: Vec<String>,
 
-    /// The size of /dev/shm
+    /// The size of /dev/shm, as Kubernetes writes it: 64Mi, 1Gi
     #[arg(long, value_name = "SIZE")]
     shm_size: Option<String>,
 
@@ -40,229 +36,93 @@ pub(super) struct MountArgs {
     #[arg(long, value_name = "LOCAL:PATH")]
     mount_file: Vec<String>,
 
-    /// Bring a private file of this machine into the pod, in a Secret that belongs to the run
-    #[arg(long, value_name = "LOCAL:PATH")]
+    /// Bring a private file of this machine into the pod, in a Secret that belongs to the run; MODE is what may be
+    /// done with it there, such as 0400
+    #[arg(long, value_name = "LOCAL:PATH[:MODE]")]
     secret_file: Vec<String>,
 
     /// Run this file of this machine in the image; the words behind -- are its arguments. Without a line #! an
-    /// interpreter is chosen by the ending (.py, .rb, .js, .pl, .bash, else sh)
+    /// interpreter is chosen by the ending (.py, .rb, .js, .pl, .bash, else sh). Line ends of Windows become LF
     #[arg(long, value_name = "FILE", conflicts_with = "arg")]
     script: Option<PathBuf>,
 }
 
-/// A local file on its way into the pod.
-struct Brought {
-    key: String,
-    target: String,
-    bytes: Vec<u8>,
-}
-
 impl MountArgs {
-    /// The changes, and the objects that some of them need. `command` is what stands behind `--`.
+    /// The changes, and the objects that some of them need. `command` is what stands behind `--`; `job` has all
+    /// other flags laid over it.
     pub(super) fn changes(
         &self,
         base: &str,
         command: &[String],
+        job: &Value,
+        told: &mut Vec<String>,
         changes: &mut Vec<Change>,
     ) -> Result<Vec<Document>, Refusal> {
+        let mut taken = Vec::new();
         for (n, argument) in self.mount.iter().enumerate() {
-            let (volume, mount) = parse::mount(argument, n + 1)?;
-            add(changes, volume, mount);
+            let named = |path: &str| free(&format!("mount-{}", n + 1), path, job, &mut taken);
+            let (volume, mount) = parse::mount(argument, named)?;
+            add(changes, &format!("--mount {argument}"), volume, mount);
         }
         for argument in &self.volume {
-            changes.push(Change::item(
-                At::Pod,
-                "volumes",
-                "name",
-                parse::map("--volume", argument)?,
-            ));
+            let volume = parse::map("--volume", argument)?;
+            changes.push(Change::item(At::Pod, "volumes", &["name"], volume).once(format!("--volume {argument}")));
         }
         for argument in &self.volume_mount {
             let mount = parse::map("--volume-mount", argument)?;
-            changes.push(Change::item(At::Container, "volumeMounts", "mountPath", mount));
+            let mount = Change::item(At::Container, "volumeMounts", &["mountPath"], mount);
+            changes.push(mount.once(format!("--volume-mount {argument}")));
         }
         if let Some(size) = &self.shm_size {
-            let volume = json!({"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": size}});
-            add(changes, volume, json!({"name": "shm", "mountPath": "/dev/shm"}));
+            let size = parse::size("--shm-size", size)?;
+            let name = free("shm", SHM, job, &mut taken);
+            let volume = json!({"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": size}});
+            let mount = json!({"name": name, "mountPath": SHM});
+            add(changes, &format!("--shm-size {size}"), volume, mount);
         }
         let mut public = self
             .mount_file
             .iter()
-            .map(|a| brought("--mount-file", a))
+            .map(|argument| brought::public(argument))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(path) = &self.script {
-            public.push(script(path, command, changes)?);
+            public.push(brought::script(path, command, told, changes)?);
         }
         let secret = self
             .secret_file
             .iter()
-            .map(|a| brought("--secret-file", a))
+            .map(|argument| brought::secret(argument, job))
             .collect::<Result<Vec<_>, _>>()?;
         let mut made = Vec::new();
-        made.extend(files(
-            "ConfigMap",
-            &format!("{base}-files"),
-            "--mount-file",
-            public,
-            changes,
-        )?);
-        made.extend(files(
-            "Secret",
-            &format!("{base}-secret-files"),
-            "--secret-file",
-            secret,
-            changes,
-        )?);
+        for (holder, files) in [(brought::CONFIG_MAP, public), (brought::SECRET, secret)] {
+            made.extend(holder.filled(base, files, changes)?);
+        }
         Ok(made)
     }
 }
 
-fn add(changes: &mut Vec<Change>, volume: Value, mount: Value) {
-    changes.push(Change::item(At::Pod, "volumes", "name", volume));
-    changes.push(Change::item(At::Container, "volumeMounts", "mountPath", mount));
+const SHM: &str = "/dev/shm";
+
+fn add(changes: &mut Vec<Change>, flag: &str, volume: Value, mount: Value) {
+    changes.push(Change::item(At::Pod, "volumes", &["name"], volume).once(flag));
+    changes.push(Change::item(At::Container, "volumeMounts", &["mountPath"], mount).once(flag));
 }
 
-fn brought(flag: &str, argument: &str) -> Result<Brought, Refusal> {
-    let (local, target) = argument
-        .rsplit_once(':')
-        .filter(|(local, target)| !local.is_empty() && target.starts_with('/'))
-        .ok_or_else(|| {
-            Refusal::new(
-                format!("{flag} {argument} does not say where the file goes"),
-                format!("write {flag} LOCAL:/PATH/IN/THE/POD"),
-            )
-        })?;
-    let path = Path::new(local);
-    let bytes = super::bytes(path, flag)?;
-    if flag == "--mount-file" {
-        seems_public(path, &bytes)?;
-    }
-    Ok(Brought {
-        key: key(path),
-        target: target.to_owned(),
-        bytes,
-    })
-}
-
-/// A ConfigMap can be read by many who may not read Secrets.
-fn seems_public(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    use std::os::unix::fs::PermissionsExt as _;
-    let mode = std::fs::metadata(path)
-        .map(|m| m.permissions().mode())
-        .unwrap_or_default();
-    let Some(why) = private::looks_private(&path.to_string_lossy(), mode, bytes) else {
-        return Ok(());
-    };
-    Err(Refusal::new(
-        format!(
-            "--mount-file {}: {why}, and a ConfigMap is no place for what is private",
-            path.display()
-        ),
-        "bring it in a Secret with --secret-file",
-    ))
-}
-
-fn script(path: &Path, command: &[String], changes: &mut Vec<Change>) -> Result<Brought, Refusal> {
-    let bytes = super::bytes(path, "--script")?;
-    seems_public(path, &bytes)?;
-    let key = key(path);
-    let target = format!("/kjo/{key}");
-    let run = if bytes.starts_with(b"#!") {
-        json!([target])
-    } else {
-        json!([interpreter(path), target])
-    };
-    changes.push(Change::field(At::Container, "command", run));
-    let arguments = if command.is_empty() {
-        Value::Null
-    } else {
-        json!(command)
-    };
-    changes.push(Change::field(At::Container, "args", arguments));
-    Ok(Brought { key, target, bytes })
-}
-
-/// What runs a file without an interpreter line, by the ending of its name.
-fn interpreter(path: &Path) -> &'static str {
-    match path.extension().and_then(std::ffi::OsStr::to_str) {
-        Some("py") => "python3",
-        Some("rb") => "ruby",
-        Some("js" | "mjs") => "node",
-        Some("pl") => "perl",
-        Some("bash") => "bash",
-        Some(_) | None => "sh",
-    }
-}
-
-/// A key of a ConfigMap: letters, digits, `-`, `_` and `.`.
-fn key(path: &Path) -> String {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect()
-}
-
-fn files(
-    kind: &str,
-    name: &str,
-    flag: &str,
-    files: Vec<Brought>,
-    changes: &mut Vec<Change>,
-) -> Result<Option<Document>, Refusal> {
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let total: usize = files.iter().map(|f| f.bytes.len()).sum();
-    if total > MAX_BYTES {
-        return Err(Refusal::new(
-            format!("{flag}: the files have {total} bytes, and a {kind} holds {MAX_BYTES}"),
-            "put large files into the image, or into a volume with --mount",
-        ));
-    }
-    let volume = if kind == "Secret" {
-        "kjo-secret-files"
-    } else {
-        "kjo-files"
-    };
-    let source = if kind == "Secret" {
-        json!({"secret": {"secretName": name, "defaultMode": 0o555}})
-    } else {
-        json!({"configMap": {"name": name, "defaultMode": 0o555}})
-    };
-    let mut object = json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": name}});
-    let (mut text, mut binary) = (Map::new(), Map::new());
-    for (n, file) in files.into_iter().enumerate() {
-        // Two files of one name in different folders.
-        let key = if text.contains_key(&file.key) || binary.contains_key(&file.key) {
-            format!("{}-{n}", file.key)
-        } else {
-            file.key
-        };
-        let mount = json!({"name": volume, "mountPath": file.target, "subPath": key, "readOnly": true});
-        changes.push(Change::item(At::Container, "volumeMounts", "mountPath", mount));
-        match String::from_utf8(file.bytes) {
-            Ok(content) => text.insert(key, content.into()),
-            Err(bytes) => binary.insert(key, private::base64(bytes.as_bytes()).into()),
-        };
-    }
-    let (text_field, binary_field) = if kind == "Secret" {
-        ("stringData", "data")
-    } else {
-        ("data", "binaryData")
-    };
-    for (field, content) in [(text_field, text), (binary_field, binary)] {
-        if !content.is_empty() {
-            object[field] = content.into();
-        }
-    }
-    let mut with_name = source;
-    with_name["name"] = json!(volume);
-    changes.push(Change::item(At::Pod, "volumes", "name", with_name));
-    Ok(Some(Document::made(flag, object)))
+/// A name for a volume that takes none of the manifest's away: with a number behind it where the manifest has one
+/// of that name, unless that is mounted at this very place and nowhere else.
+fn free(wanted: &str, path: &str, job: &Value, taken: &mut Vec<String>) -> String {
+    let list = |of: &Value, field: &str| of.get(field).and_then(Value::as_array).cloned().unwrap_or_default();
+    let pod = job.pointer("/spec/template/spec").unwrap_or(&Value::Null);
+    let known = |name: &str| list(pod, "volumes").iter().any(|volume| volume["name"] == name);
+    let mounts: Vec<Value> = ["initContainers", "containers"]
+        .iter()
+        .flat_map(|field| list(pod, field))
+        .flat_map(|container| list(&container, "volumeMounts"))
+        .collect();
+    let only_there = |name: &str| mounts.iter().all(|m| m["name"] != name || m["mountPath"] == path);
+    let names = std::iter::once(wanted.to_owned()).chain((2..).map(|n| format!("{wanted}-{n}")));
+    let mut free = names.filter(|name| !taken.contains(name) && (!known(name) || only_there(name)));
+    let name = free.next().unwrap_or_default();
+    taken.push(name.clone());
+    name
 }

@@ -3,16 +3,19 @@
 use clap::Args;
 use serde_json::json;
 
-use crate::spec::{
-    Refusal,
-    overlay::{At, Change, parse},
+use crate::{
+    cli::settings::given,
+    spec::{
+        Refusal,
+        overlay::{At, Change, parse},
+    },
 };
 
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "The pod")]
 pub(super) struct PodArgs {
     /// A label of the Job and its pods
-    #[arg(short = 'l', long, value_name = "KEY=VALUE")]
+    #[arg(short = 'l', long, value_name = "KEY=VALUE", value_delimiter = ',')]
     label: Vec<String>,
 
     /// An annotation of the Job and its pods
@@ -20,7 +23,7 @@ pub(super) struct PodArgs {
     annotation: Vec<String>,
 
     /// The Secret to pull images with
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", value_delimiter = ',')]
     image_pull_secret: Vec<String>,
 
     /// The ServiceAccount it runs as
@@ -32,7 +35,7 @@ pub(super) struct PodArgs {
     automount_token: Option<bool>,
 
     /// Run on nodes with this label
-    #[arg(long, value_name = "KEY=VALUE")]
+    #[arg(long, value_name = "KEY=VALUE", value_delimiter = ',')]
     node_selector: Vec<String>,
 
     /// Affinity, as YAML or JSON
@@ -92,17 +95,17 @@ pub(super) struct PodArgs {
 impl PodArgs {
     pub(super) fn changes(&self, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         self.metadata(changes)?;
-        for (field, value) in [
-            ("serviceAccountName", &self.service_account),
-            ("runtimeClassName", &self.runtime_class),
-            ("schedulerName", &self.scheduler),
-            ("priorityClassName", &self.priority_class),
-            ("hostname", &self.hostname),
-            ("subdomain", &self.subdomain),
-            ("dnsPolicy", &self.dns_policy),
+        for (flag, field, value) in [
+            ("--service-account", "serviceAccountName", &self.service_account),
+            ("--runtime-class", "runtimeClassName", &self.runtime_class),
+            ("--scheduler", "schedulerName", &self.scheduler),
+            ("--priority-class", "priorityClassName", &self.priority_class),
+            ("--hostname", "hostname", &self.hostname),
+            ("--subdomain", "subdomain", &self.subdomain),
+            ("--dns-policy", "dnsPolicy", &self.dns_policy),
         ] {
-            if let Some(value) = value {
-                changes.push(Change::field(At::Pod, field, value.as_str()));
+            if let Some(value) = given(flag, value.clone())? {
+                changes.push(Change::field(At::Pod, field, value));
             }
         }
         for (flag, field, value) in [
@@ -145,30 +148,22 @@ impl PodArgs {
 
     fn lists(&self, changes: &mut Vec<Change>) -> Result<(), Refusal> {
         for secret in &self.image_pull_secret {
-            changes.push(Change::item(
-                At::Pod,
-                "imagePullSecrets",
-                "name",
-                json!({"name": secret}),
-            ));
+            let secret = given("--image-pull-secret", Some(secret.clone()))?;
+            let secret = json!({"name": secret});
+            changes.push(Change::item(At::Pod, "imagePullSecrets", &["name"], secret));
         }
         for argument in &self.toleration {
-            changes.push(Change::item(At::Pod, "tolerations", "", parse::toleration(argument)?));
+            changes.push(Change::item(At::Pod, "tolerations", &[], parse::toleration(argument)?));
         }
         for argument in &self.topology_spread {
             for item in parse::maps("--topology-spread", argument)? {
-                changes.push(Change::item(At::Pod, "topologySpreadConstraints", "topologyKey", item));
+                let key = &["topologyKey", "whenUnsatisfiable"];
+                changes.push(Change::item(At::Pod, "topologySpreadConstraints", key, item).once("--topology-spread"));
             }
         }
         for argument in &self.host_alias {
-            let (ip, names) = parse::pair("--host-alias", argument)?;
-            let names: Vec<&str> = names.split(',').collect();
-            changes.push(Change::item(
-                At::Pod,
-                "hostAliases",
-                "ip",
-                json!({"ip": ip, "hostnames": names}),
-            ));
+            let alias = Change::item(At::Pod, "hostAliases", &["ip"], parse::host_alias(argument)?);
+            changes.push(alias.once(format!("--host-alias {argument}")));
         }
         Ok(())
     }

@@ -3,6 +3,9 @@ use std::fs;
 use clap::Parser as _;
 use serde_json::json;
 
+#[path = "kept_tests.rs"]
+mod kept;
+
 use super::*;
 use crate::{
     cli::args::{Cli, Command},

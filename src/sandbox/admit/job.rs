@@ -102,6 +102,11 @@ fn generated_selector(root: &Node<'_>, errors: &mut Errors) {
         (NAME_LABEL, name),
     ];
     let labels = root.at("spec.template.metadata.labels");
+    let selector = root.at("spec.selector");
+    if !selector.is_set() {
+        errors.required(&selector, "");
+        return errors.invalid(&labels, "`selector` does not match template `labels`");
+    }
     for (key, value) in expected {
         let mut label = labels.field(key);
         label.path = format!("{}[{key}]", labels.path);
@@ -111,18 +116,15 @@ fn generated_selector(root: &Node<'_>, errors: &mut Errors) {
             errors.invalid_as(&label, labels.value, &format!("must be '{value}'"));
         }
     }
-    let selector = root.at("spec.selector");
     let wanted = selector.at("matchLabels").entries();
-    if !selector.is_set() {
-        errors.required(&selector, "");
-    } else if selector.at("matchExpressions").is_set()
+    if selector.at("matchExpressions").is_set()
         || !wanted
             .iter()
             .all(|(key, value)| expected.contains(&(key, value.text())))
     {
         errors.invalid(&selector, "`selector` not auto-generated");
     }
-    if !selector.is_set() || wanted.iter().any(|(key, value)| labels.field(key).value != value.value) {
+    if wanted.iter().any(|(key, value)| labels.field(key).value != value.value) {
         errors.invalid(&labels, "`selector` does not match template `labels`");
     }
 }

@@ -161,10 +161,19 @@ fn not_honoured(body: &Value) -> Vec<String> {
 }
 
 #[test]
+fn plain_processes_have_no_volumes() {
+    let refused = created(&job(&json!({"volumes": [{"name": "v", "emptyDir": {}}]}))).unwrap_err();
+    assert_eq!(
+        refused.message,
+        "Job.batch \"x\" is invalid: spec.template.spec.volumes: Forbidden: the sandbox has no volumes where \
+         bubblewrap is missing or --isolation none is given"
+    );
+}
+
+#[test]
 fn what_is_not_honoured_of_a_pod_is_refused_by_name() {
     let probe = json!({"exec": {"command": ["true"]}});
     for (field, value) in [
-        ("volumes", json!([{"name": "v", "emptyDir": {}}])),
         (
             "affinity",
             json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {

@@ -12,6 +12,8 @@ const HONOURED: [&str; 6] = [
     "projected",
     "secret",
 ];
+/// Where there are none.
+const WITHOUT: &str = "the sandbox has no volumes where bubblewrap is missing or --isolation none is given";
 /// What is projected.
 const PROJECTED: [&str; 3] = ["configMap", "downwardAPI", "secret"];
 /// Fields of a mount.
@@ -87,7 +89,7 @@ pub(super) fn honoured(pod: &Node<'_>, honoured: bool, errors: &mut Errors) {
     let volumes = pod.at("volumes");
     if !honoured {
         if !volumes.items().is_empty() {
-            errors.not_honoured(&volumes);
+            errors.forbidden(&volumes, WITHOUT);
         }
         return;
     }

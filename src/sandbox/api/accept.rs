@@ -64,7 +64,7 @@ impl View {
         match found {
             Some(view) => Ok(view),
             None if clauses.is_empty() => Ok(Self::Whole),
-            None => Err(not_acceptable()),
+            None => Err(not_acceptable("application/json, application/json;stream=watch")),
         }
     }
 
@@ -130,15 +130,21 @@ pub(super) fn aggregated(request: &Request<Bytes>) -> bool {
 /// What JSON is an answer to.
 const JSON: [&str; 3] = ["application/json", "application/*", "*/*"];
 
-fn not_acceptable() -> Refused {
+/// 406, with what there is.
+pub(super) fn not_acceptable(forms: &str) -> Refused {
     Refused {
         details: Some(Box::default()),
         ..Refused::new(
             406,
             "NotAcceptable",
-            "406: Not Acceptable\n\nAvailable representations: application/json, application/json;stream=watch",
+            format!("406: Not Acceptable\n\nAvailable representations: {forms}"),
         )
     }
+}
+
+/// Whether one of these forms is among those that a client names.
+pub(super) fn takes(request: &Request<Bytes>, forms: &[&str]) -> bool {
+    clauses(request).iter().any(|clause| forms.contains(&clause.kind))
 }
 
 /// One of the forms that a client takes.

@@ -163,13 +163,26 @@ impl Served {
             parts.push(("log", &["get"]));
         }
         if resource.has_status() {
-            parts.push(("status", &["get", "patch"]));
+            parts.push(("status", &["get", "patch", "update"]));
         }
         Self {
             plural: resource.plural(),
             kind: resource.kind(),
             namespaced: resource.namespaced(),
-            verbs: &["create", "delete", "get", "list", "patch", "watch"],
+            verbs: if resource.namespaced() {
+                &[
+                    "create",
+                    "delete",
+                    "deletecollection",
+                    "get",
+                    "list",
+                    "patch",
+                    "update",
+                    "watch",
+                ]
+            } else {
+                &["create", "delete", "get", "list", "patch", "update", "watch"]
+            },
             short: resource.short_names(),
             of_all: resource.of_all(),
             parts,
@@ -228,7 +241,7 @@ impl Served {
 }
 
 /// The paths of a group with the parameters by which clients find out what the server checks itself. The
-/// kinds' schemas are not in it.
+/// kinds' schemas have no fields.
 fn open_api(group: Group) -> Value {
     let parameter =
         |name: &str| json!({"name": name, "in": "query", "schema": {"type": "string", "uniqueItems": true}});
@@ -254,9 +267,18 @@ fn open_api(group: Group) -> Value {
             vec![all]
         }
     };
+    // What `kubectl explain` shows of a kind.
+    let schema = |served: &Served| {
+        let schema = json!({
+            "type": "object", "description": "The sandbox knows no field's description: ask a real cluster.",
+            "x-kubernetes-group-version-kind": [{"group": group.name(), "kind": served.kind, "version": "v1"}],
+        });
+        (format!("{}.{}", group.version().replace('/', "."), served.kind), schema)
+    };
     let paths: serde_json::Map<String, Value> = group.kinds().iter().flat_map(path).collect();
+    let schemas: serde_json::Map<String, Value> = group.kinds().iter().map(schema).collect();
     json!({
         "openapi": "3.0.0", "info": {"title": "kjo sandbox", "version": version()["gitVersion"]},
-        "paths": paths, "components": {"schemas": {}},
+        "paths": paths, "components": {"schemas": schemas},
     })
 }

@@ -2,12 +2,15 @@
 
 mod accept;
 pub mod answer;
+mod change;
 mod discovery;
+mod openapi_v2;
 mod patches;
 mod path;
 mod pod_row;
 mod protobuf;
 mod read;
+mod remove;
 mod review;
 mod selector;
 mod table;
@@ -81,11 +84,15 @@ impl Api {
         let query = Query::of(request.uri().query().unwrap_or_default());
         let method = request.method();
         match target {
-            Target::Version | Target::Health | Target::Document(_) if method != Method::GET => {
+            Target::Version | Target::Health | Target::Document(_) | Target::OpenApi2 if method != Method::GET => {
                 Err(Refused::no_such_verb())
             }
             Target::Version => Ok(answer::json(200, &discovery::version())),
             Target::Health => Ok(answer::whole(200, "text/plain; charset=utf-8", "ok")),
+            Target::OpenApi2 if accept::takes(request, &[openapi_v2::FORM, openapi_v2::ASKED]) => {
+                Ok(answer::whole(200, openapi_v2::FORM, openapi_v2::document()))
+            }
+            Target::OpenApi2 => Err(accept::not_acceptable(openapi_v2::FORM)),
             Target::Document(document) => {
                 let aggregated = document.aggregates() && accept::aggregated(request);
                 let content = document.content(aggregated);
@@ -105,6 +112,7 @@ impl Api {
                 }
                 Method::GET => self.list(resource, namespace.as_deref(), &query, View::of(request, &query)?),
                 Method::POST => self.create(resource, namespace.as_deref(), &query, request),
+                Method::DELETE => self.delete_collection(resource, namespace.as_deref(), &query, request),
                 _ => Err(Refused::no_such_verb()),
             },
             Target::Object {
@@ -118,6 +126,7 @@ impl Api {
                     (&Method::GET, Part::Log) => self.log(&key, &query),
                     (&Method::GET, Part::Whole | Part::Status) => self.get(&key, View::of(request, &query)?),
                     (&Method::PATCH, Part::Whole | Part::Status) => self.patch(&key, part, &query, request),
+                    (&Method::PUT, Part::Whole | Part::Status) => self.replace(&key, part, &query, request),
                     (&Method::DELETE, Part::Whole) => self.delete_object(&key, &query, request),
                     _ => Err(Refused::no_such_verb()),
                 }

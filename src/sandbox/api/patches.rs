@@ -60,6 +60,11 @@ impl Patch {
                     .map(Self::Operations)
                     .map_err(|_| cannot(&list, "[]handlers.jsonPatchOp"))
             }
+            "application/apply-patch+yaml" | "application/apply-patch+cbor" => Err(Refused::new(
+                415,
+                "UnsupportedMediaType",
+                "the sandbox does not do server-side apply: use kubectl apply without --server-side",
+            )),
             _ => Err(Refused::new(415, "UnsupportedMediaType", "415: Unsupported Media Type")),
         }
     }

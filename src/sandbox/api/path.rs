@@ -17,6 +17,8 @@ pub(super) enum Target {
     Health,
     /// `/api`, `/apis` and what is below them, `/openapi/v3`.
     Document(Document),
+    /// `/openapi/v2`.
+    OpenApi2,
     /// A question about oneself.
     Review(Review),
     /// All objects of a resource, in one namespace or in all.
@@ -58,6 +60,7 @@ impl Target {
             ["healthz" | "livez" | "readyz"] => return Ok(Self::Health),
             ["api"] => return Ok(Self::Document(Document::CoreVersions)),
             ["apis"] => return Ok(Self::Document(Document::Groups)),
+            ["openapi", "v2"] => return Ok(Self::OpenApi2),
             ["openapi", "v3"] => return Ok(Self::Document(Document::OpenApi)),
             ["openapi", "v3", path @ ..] => {
                 let group = group(&path.join("/")).ok_or_else(Refused::no_such_page)?;
@@ -81,7 +84,10 @@ impl Target {
             ["apis", "batch", "v1", rest @ ..] => ("batch", rest),
             _ => return Err(Refused::no_such_page()),
         };
-        Self::in_group(group, rest).ok_or_else(Refused::no_such_path)
+        Self::in_group(group, rest).ok_or_else(|| match rest {
+            ["namespaces", _, "pods", _, sub] if BEYOND.contains(sub) => Refused::not_done(sub),
+            _ => Refused::no_such_path(),
+        })
     }
 
     fn in_group(group: &str, rest: &[&str]) -> Option<Self> {
@@ -122,6 +128,18 @@ impl Target {
         })
     }
 }
+
+/// Subresources of a Pod that would have to reach into it.
+const BEYOND: [&str; 8] = [
+    "attach",
+    "binding",
+    "ephemeralcontainers",
+    "eviction",
+    "exec",
+    "portforward",
+    "proxy",
+    "resize",
+];
 
 /// The group that is served at this path.
 fn group(path: &str) -> Option<Group> {
@@ -258,10 +276,22 @@ mod tests {
             "/api/v1/namespaces/n/jobs",
             "/apis/batch/v1/pods/x",
             "/apis/batch/v1/namespaces/n/jobs/j/log",
-            "/api/v1/namespaces/n/pods/p/exec",
+            "/api/v1/namespaces/n/pods/p/scale",
             "/api/v1/namespaces/n/configmaps/c/status",
         ] {
             assert_eq!(Target::of(path), Err(Refused::no_such_path()), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_would_reach_into_a_pod_is_refused_by_its_name() {
+        for sub in BEYOND {
+            let refused = Target::of(&format!("/api/v1/namespaces/n/pods/p/{sub}")).unwrap_err();
+            assert_eq!(
+                (refused.code, refused.message.contains(sub)),
+                (405, true),
+                "{refused:?}"
+            );
         }
     }
 

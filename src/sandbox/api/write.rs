@@ -1,4 +1,4 @@
-//! create, patch and delete.
+//! create, and how bodies are read.
 
 use std::sync::Arc;
 
@@ -6,15 +6,9 @@ use bytes::Bytes;
 use http::{Request, Response, header};
 use serde_json::{Value, json};
 
-use super::{
-    Api, Body, answer,
-    patches::Patch,
-    path::{Part, Query},
-    protobuf,
-};
+use super::{Api, Body, answer, path::Query, protobuf};
 use crate::sandbox::{
     admit::{self, FieldValidation, Fresh},
-    delete::{DeleteOptions, Deleted, Propagation},
     meta,
     refused::Refused,
     resource::Resource,
@@ -45,81 +39,6 @@ impl Api {
         let (object, warnings) = self.world.create(&create, &body)?;
         let mut answer = answer::json(201, &object);
         answer::warn(&mut answer, &warnings);
-        Ok(answer)
-    }
-
-    pub(super) fn patch(
-        &self,
-        key: &Key,
-        part: Part,
-        query: &Query,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Body>, Refused> {
-        let patch = Patch::read(content_type(request), request.body())?;
-        let strictness = FieldValidation::parse(query.text("fieldValidation"), "PatchOptions")?;
-        let mut warnings = Vec::new();
-        let object = self.world.modify(key, query.dry_run()?, |object| {
-            let old = object.clone();
-            patch.apply(object)?;
-            check_identity(key, &old, object)?;
-            match part {
-                Part::Status => {
-                    let status = object["status"].take();
-                    *object = old;
-                    object["status"] = status;
-                }
-                Part::Whole | Part::Log => {
-                    // Status is another subresource's, as with every kind that has one.
-                    match old.get("status") {
-                        Some(status) => object["status"] = status.clone(),
-                        None => drop(object.as_object_mut().map(|map| map.remove("status"))),
-                    }
-                    let kind = key.resource.admitted_as();
-                    let admitted = admit::update(kind, &old, object, strictness, self.world.honours());
-                    let admitted = admitted.map_err(|refused| admit::of_patch(kind, object, refused))?;
-                    *object = admitted.object;
-                    warnings = admitted.warnings;
-                    if object["spec"] != old["spec"]
-                        && let Some(generation) = old["metadata"]["generation"].as_i64()
-                    {
-                        object["metadata"]["generation"] = json!(generation + 1);
-                    }
-                }
-            }
-            Ok(())
-        })?;
-        let mut answer = answer::json(200, &object);
-        answer::warn(&mut answer, &warnings);
-        Ok(answer)
-    }
-
-    pub(super) fn delete_object(
-        &self,
-        key: &Key,
-        query: &Query,
-        request: &Request<Bytes>,
-    ) -> Result<Response<Body>, Refused> {
-        let options = delete_options(query, request)?;
-        let deleted = self.world.delete(key, &options)?;
-        let document = match deleted {
-            // Pods come back as they went, everything else as a Status.
-            Deleted::Marked(object) => object.as_ref().clone(),
-            Deleted::Gone(object) if key.resource == Resource::Pods => object.as_ref().clone(),
-            Deleted::Gone(object) => json!({
-                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
-                "details": {
-                    "name": key.name, "group": key.resource.group(), "kind": key.resource.plural(),
-                    "uid": meta::text(&object, "uid"),
-                },
-            }),
-        };
-        let mut answer = answer::json(200, &document);
-        if key.resource == Resource::Jobs && options.propagation.is_none() {
-            // pkg/registry/batch/job/strategy.go, WarningsOnDelete
-            let warning = "child pods are preserved by default when jobs are deleted; set propagationPolicy=Background \
-                           to remove them or set propagationPolicy=Orphan to suppress this warning";
-            answer::warn(&mut answer, &[warning.to_owned()]);
-        }
         Ok(answer)
     }
 }
@@ -211,83 +130,8 @@ impl World {
     }
 }
 
-/// What a patch may not change, and the versions it may insist on.
-fn check_identity(key: &Key, old: &Value, new: &mut Value) -> Result<(), Refused> {
-    if !new["metadata"].is_object() {
-        return Err(Refused::bad_request("metadata is no JSON object"));
-    }
-    if new["metadata"]["resourceVersion"] != old["metadata"]["resourceVersion"] {
-        return Err(Refused::conflict(
-            key,
-            "the object has been modified; please apply your changes to the latest version and try again",
-        ));
-    }
-    if new["metadata"]["name"] != old["metadata"]["name"] {
-        return Err(Refused::bad_request(format!(
-            "the name of the object ({}) does not match the name on the URL ({})",
-            meta::text(new, "name"),
-            meta::text(old, "name")
-        )));
-    }
-    for kept in [
-        "creationTimestamp",
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-    ] {
-        match old["metadata"].get(kept) {
-            Some(value) => new["metadata"][kept] = value.clone(),
-            None => drop(new["metadata"].as_object_mut().map(|map| map.remove(kept))),
-        }
-    }
-    Ok(())
-}
-
-fn delete_options(query: &Query, request: &Request<Bytes>) -> Result<DeleteOptions, Refused> {
-    let body: Value = if request.body().is_empty() {
-        Value::Null
-    } else if content_type(request) == PROTOBUF {
-        protobuf::object(request.body())
-            .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
-    } else {
-        serde_json::from_slice(request.body())
-            .map_err(|e| Refused::bad_request(format!("the delete options cannot be read: {e}")))?
-    };
-    let text = |name: &str| {
-        let of_body = body[name].as_str().map(str::to_owned);
-        of_body.or_else(|| query.text(name).map(str::to_owned))
-    };
-    let propagation = match text("propagationPolicy").as_deref() {
-        None => None,
-        Some("Background") => Some(Propagation::Background),
-        Some("Foreground") => Some(Propagation::Foreground),
-        Some("Orphan") => Some(Propagation::Orphan),
-        Some(other) => {
-            return Err(Refused::new(
-                422,
-                "Invalid",
-                format!(
-                    "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: {other:?}: \
-                     supported values: \"Background\", \"Foreground\", \"Orphan\", \"nil\""
-                ),
-            ));
-        }
-    };
-    let precondition = |name: &str| body["preconditions"][name].as_str().map(str::to_owned);
-    Ok(DeleteOptions {
-        grace: match body["gracePeriodSeconds"].as_i64() {
-            Some(grace) => Some(grace),
-            None => query.number("gracePeriodSeconds")?,
-        },
-        propagation,
-        uid: precondition("uid"),
-        version: precondition("resourceVersion"),
-        dry_run: query.dry_run()? || body["dryRun"][0] == "All",
-    })
-}
-
 /// What clients in Go send of their own accord.
-const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+pub(super) const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// The body, an object that should be of this kind.
 pub(super) fn parsed(request: &Request<Bytes>, kind: &str) -> Result<Value, Refused> {
@@ -315,7 +159,8 @@ pub(super) fn parsed(request: &Request<Bytes>, kind: &str) -> Result<Value, Refu
     Ok(body)
 }
 
-fn content_type(request: &Request<Bytes>) -> &str {
+/// The type of the body, without parameters.
+pub(super) fn content_type(request: &Request<Bytes>) -> &str {
     let value = request
         .headers()
         .get(header::CONTENT_TYPE)

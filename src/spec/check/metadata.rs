@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Faults, text};
+use super::{Faults, rules, text};
 use crate::spec::names;
 
 /// The Job's own name is cut where it is too long; the form of its letters is checked.
@@ -31,6 +31,8 @@ pub(super) fn job(job: &Value, faults: &mut Faults) {
         "backoffLimit",
         "activeDeadlineSeconds",
         "ttlSecondsAfterFinished",
+        "backoffLimitPerIndex",
+        "maxFailedIndexes",
     ] {
         if let Some(number) = spec.get(field).and_then(Value::as_i64).filter(|n| *n < 0) {
             faults.add(
@@ -40,13 +42,7 @@ pub(super) fn job(job: &Value, faults: &mut Faults) {
             );
         }
     }
-    if text(spec, "completionMode") == Some("Indexed") && spec.get("completions").is_none_or(Value::is_null) {
-        faults.add(
-            "spec.completions",
-            "Required value: when completion mode is Indexed",
-            "say how many indexes there are, with completions or --completions",
-        );
-    }
+    rules::check(spec, faults);
 }
 
 fn hint_of_name(name: &str) -> &'static str {

@@ -1,16 +1,21 @@
 //! What the API server would refuse, refused before anything is sent, in its own words and with the
 //! place in the file. Only what every supported version refuses; the rest is the server's to judge.
 
+pub mod conflict;
 mod metadata;
 mod pod;
+mod resources;
 pub mod restricted;
+mod rules;
 mod templates;
+mod whereabouts;
 
 #[cfg(test)]
 mod tests;
 
 use serde_json::Value;
 
+pub use self::templates::unrendered;
 use super::{
     Refusal,
     bundle::{Bundle, Runs},
@@ -25,6 +30,7 @@ use super::{
 pub fn written(bundle: &Bundle) -> Result<(), Refusal> {
     for document in std::iter::once(&bundle.source).chain(&bundle.companions) {
         fields::check(document)?;
+        conflict::resolved(document)?;
         templates::rendered(document)?;
     }
     Ok(())

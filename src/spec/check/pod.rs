@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::{Faults, list, text};
+use super::{Faults, list, resources, text, whereabouts};
 use crate::spec::names;
 
 pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
@@ -22,6 +22,7 @@ pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
             "a Job ends, and so do its pods: write restartPolicy: Never",
         ),
     }
+    whereabouts::check(pod, path, faults);
     let volumes = volumes(pod, path, faults);
     if list(pod, "containers").is_empty() {
         faults.add(
@@ -39,7 +40,7 @@ pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
             environment(container, &path, faults);
             ports(container, &path, faults);
             mounts(container, &path, &volumes, faults);
-            resources(container, &path, faults);
+            resources::check(container, &path, faults);
         }
     }
 }
@@ -92,6 +93,7 @@ fn environment(container: &Value, path: &str, faults: &mut Faults) {
                 faults.invalid(&format!("{path}.name"), name, wrong, "correct the name of the variable");
             }
         }
+        from_field(variable, &path, faults);
         if text(variable, "value").is_some_and(|v| !v.is_empty())
             && variable.get("valueFrom").is_some_and(Value::is_object)
         {
@@ -104,8 +106,64 @@ fn environment(container: &Value, path: &str, faults: &mut Faults) {
     }
 }
 
+/// Fields of a pod that a variable may hold.
+const FIELDS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+
+fn from_field(variable: &Value, path: &str, faults: &mut Faults) {
+    let Some(field) = variable
+        .pointer("/valueFrom/fieldRef/fieldPath")
+        .and_then(Value::as_str)
+    else {
+        return;
+    };
+    // A newer server may know more; these are slips.
+    let last = |path: &'static str| path.rsplit('.').next().unwrap_or_default();
+    let hint = if FIELDS.contains(&field) {
+        return;
+    } else if field.starts_with("limits.") || field.starts_with("requests.") {
+        format!("it is of the container: valueFrom: {{resourceFieldRef: {{resource: {field}}}}}, or --env-field")
+    } else if let Some(meant) = FIELDS.iter().find(|known| {
+        known.eq_ignore_ascii_case(field)
+            || field
+                .rsplit('.')
+                .next()
+                .is_some_and(|f| f.eq_ignore_ascii_case(last(known)))
+    }) {
+        format!("did you mean {meant}?")
+    } else {
+        return;
+    };
+    faults.add(
+        format!("{path}.valueFrom.fieldRef.fieldPath"),
+        format!("Invalid value: {field:?}: error converting fieldPath: field label not supported: {field}"),
+        hint,
+    );
+}
+
 fn ports(container: &Value, path: &str, faults: &mut Faults) {
+    let mut known = BTreeSet::new();
     for (n, port) in list(container, "ports").iter().enumerate() {
+        let name = text(port, "name").unwrap_or_default();
+        if !name.is_empty() {
+            let path = format!("{path}.ports[{n}].name");
+            let wrong = names::port_name(name);
+            let hint = "a port has a short name: at most 15 lower case letters, digits and '-'";
+            faults.invalid(&path, name, wrong, hint);
+            if !known.insert(name) {
+                let hint = "give each port a name of its own";
+                faults.add(path, format!("Duplicate value: {name:?}"), hint);
+            }
+        }
         let path = format!("{path}.ports[{n}].containerPort");
         match port.get("containerPort").and_then(Value::as_i64) {
             None => faults.add(path, "Required value", "name the port, from 1 to 65535"),
@@ -141,6 +199,9 @@ fn volumes<'a>(pod: &'a Value, path: &str, faults: &mut Faults) -> BTreeSet<&'a 
                 format!("Duplicate value: {name:?}"),
                 "give each volume a name of its own",
             );
+        }
+        if let Some(size) = volume.pointer("/emptyDir/sizeLimit") {
+            resources::quantity(size, "sizeLimit", &format!("{path}.emptyDir.sizeLimit"), faults);
         }
         let sources = volume
             .as_object()
@@ -183,42 +244,5 @@ fn mounts(container: &Value, path: &str, volumes: &BTreeSet<&str>, faults: &mut 
             ),
             Some(_) => {}
         }
-    }
-}
-
-fn resources(container: &Value, path: &str, faults: &mut Faults) {
-    for kind in ["requests", "limits"] {
-        let amounts = container
-            .pointer(&format!("/resources/{kind}"))
-            .and_then(Value::as_object);
-        for (name, amount) in amounts.into_iter().flatten() {
-            let path = format!("{path}.resources.{kind}.{name}");
-            match amount.as_str() {
-                Some(amount) if !names::is_quantity(amount) => faults.add(
-                    path,
-                    format!(
-                        "Invalid value: {amount:?}: quantities must match the regular expression \
-                         '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
-                    ),
-                    quantity_hint(amount),
-                ),
-                Some(amount) if amount.starts_with('-') => faults.add(
-                    path,
-                    format!("Invalid value: {amount:?}: must be greater than or equal to 0"),
-                    "leave the resource out if nothing is wanted of it",
-                ),
-                Some(_) | None => {}
-            }
-        }
-    }
-}
-
-fn quantity_hint(amount: &str) -> &'static str {
-    if amount.ends_with(['b', 'B']) {
-        "bytes are written 512Mi or 2G, without a B"
-    } else if amount.contains(' ') {
-        "write the number and its suffix without a space"
-    } else {
-        "write it like 500m, 2, 256Mi or 1Gi"
     }
 }

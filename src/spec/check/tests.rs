@@ -21,7 +21,7 @@ fn what_the_api_takes_is_taken() {
     let job = "apiVersion: batch/v1\nkind: Job\nmetadata: {name: etl, annotations: {a: '{{ kept }}'}}\nspec:\n  newField: 1\n  template:\n    spec:\n      restartPolicy: Never\n      \
         volumes: [{name: v, emptyDir: {}}]\n      containers:\n      - name: main\n        image: registry:5000/a/b@sha256:00\n        args: ['{{ x }}']\n        \
         env: [{name: a.b-c, value: '${X}'}, {name: E, value: ''}]\n        volumeMounts: [{name: v, mountPath: /v}]\n        \
-        resources: {requests: {cpu: 0.5, memory: 1e3, nvidia.com/gpu: 1}, limits: {memory: 1.5Gi}}\n";
+        resources: {requests: {cpu: 0.5, memory: 1e3, nvidia.com/gpu: 1}, limits: {memory: 1.5Gi, nvidia.com/gpu: '1'}}\n";
     assert_eq!(judged(job), "taken");
 }
 

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{Type, field, of, shown, suggest};
+use super::{Type, enums, field, of, shown, suggest};
 use crate::spec::{Refusal, read::Document};
 
 /// Refuses the first field of this document that is misspelt, at the wrong level, or of the wrong type.
@@ -60,7 +60,9 @@ impl Walk {
         for (key, value) in value.as_object()? {
             self.path.push(key.clone());
             let fault = match field(name, key) {
-                Some(field) => self.value(value, &field.holds),
+                Some(field) => self
+                    .value(value, &field.holds)
+                    .or_else(|| self.choice(value, name, field.name)),
                 None => self.unknown(key),
             };
             if fault.is_some() {
@@ -80,11 +82,26 @@ impl Walk {
         })
     }
 
+    /// A word that is one of the field's but for its letters' case, or nearly one.
+    fn choice(&self, value: &Value, type_name: &str, field: &str) -> Option<Fault> {
+        let (words, meant) = enums::slip(type_name, field, value.as_str()?)?;
+        Some(Fault {
+            what: format!(
+                "{}: Unsupported value: {value}: supported values: \"{}\"",
+                shown(&self.path),
+                words.join("\", \"")
+            ),
+            hint: format!("write {meant}"),
+            of_key: false,
+        })
+    }
+
     fn value(&mut self, value: &Value, holds: &Type) -> Option<Fault> {
         match (holds, value) {
             (_, Value::Null) | (Type::Any, _) => None,
             (Type::Text, Value::String(_)) | (Type::Truth, Value::Bool(_)) | (Type::Number, Value::Number(_)) => None,
-            (Type::Whole, Value::Number(n)) if n.is_i64() => None,
+            (Type::Whole, Value::Number(n)) if n.as_i64().is_some_and(|n| i32::try_from(n).is_ok()) => None,
+            (Type::Long, Value::Number(n)) if n.is_i64() => None,
             (Type::Quantity, Value::String(_) | Value::Number(_)) => None,
             (Type::WholeOrText, Value::String(_)) => None,
             (Type::WholeOrText, Value::Number(n)) if n.is_i64() => None,
@@ -124,8 +141,9 @@ impl Walk {
                 "put it in quotes; without them yes, no, on, off, true and false are no text in YAML"
             }
             (Type::Text, Value::Number(_)) => "put it in quotes",
-            (Type::Whole | Type::Number | Type::Truth, Value::String(_)) => "write it without quotes",
-            (Type::Whole, Value::Number(_)) => "write a whole number",
+            (Type::Whole | Type::Long | Type::Number | Type::Truth, Value::String(_)) => "write it without quotes",
+            _ if too_large(wanted, found) => "write a number that fits into 32 bits",
+            (Type::Whole | Type::Long, Value::Number(_)) => "write a whole number",
             (Type::List(item), Value::String(_)) if **item == Type::Text => {
                 "write it as a list, for example [sh, -c, 'echo hello']"
             }
@@ -137,8 +155,12 @@ impl Walk {
             what: format!(
                 "{} is {}, and {} belongs there",
                 shown(&self.path),
-                found_as(found),
-                wanted_as(wanted)
+                found_as(wanted, found),
+                if too_large(wanted, found) {
+                    "a whole number up to 2147483647".to_owned()
+                } else {
+                    wanted_as(wanted)
+                }
             ),
             hint: hint.to_owned(),
             of_key: false,
@@ -146,21 +168,28 @@ impl Walk {
     }
 }
 
-fn found_as(value: &Value) -> &'static str {
-    match value {
+/// A whole number, and of more than 32 bits.
+fn too_large(wanted: &Type, found: &Value) -> bool {
+    *wanted == Type::Whole && (found.is_i64() || found.is_u64())
+}
+
+fn found_as(wanted: &Type, value: &Value) -> String {
+    let found = match value {
+        Value::Number(n) if too_large(wanted, value) => return n.to_string(),
         Value::Null => "null",
         Value::Bool(_) => "true or false",
         Value::Number(_) => "a number",
         Value::String(_) => "text",
         Value::Array(_) => "a list",
         Value::Object(_) => "a map",
-    }
+    };
+    found.to_owned()
 }
 
 fn wanted_as(wanted: &Type) -> String {
     match wanted {
         Type::Text => "text".to_owned(),
-        Type::Whole => "a whole number".to_owned(),
+        Type::Whole | Type::Long => "a whole number".to_owned(),
         Type::Number => "a number".to_owned(),
         Type::Truth => "true or false".to_owned(),
         Type::Quantity => "a quantity (100m, 1Gi)".to_owned(),

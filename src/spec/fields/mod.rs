@@ -5,6 +5,7 @@
 //! server: it is kept and sent, unless it looks like a slip of the pen.
 
 mod check;
+mod enums;
 mod suggest;
 
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -17,7 +18,10 @@ const TABLE: &str = include_str!("fields.txt");
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Type {
     Text,
+    /// Of 32 bits.
     Whole,
+    /// Of 64 bits.
+    Long,
     Number,
     Truth,
     /// `100m`, `1Gi`, or a number.
@@ -38,6 +42,7 @@ impl Type {
             Self::List(item) => item.object(),
             Self::Text
             | Self::Whole
+            | Self::Long
             | Self::Number
             | Self::Truth
             | Self::Quantity
@@ -116,7 +121,8 @@ fn parse(word: &'static str) -> Type {
     }
     match word {
         "string" => Type::Text,
-        "integer" => Type::Whole,
+        "int32" => Type::Whole,
+        "int64" => Type::Long,
         "number" => Type::Number,
         "boolean" => Type::Truth,
         "quantity" => Type::Quantity,

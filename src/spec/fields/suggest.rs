@@ -15,6 +15,9 @@ const DEEP: usize = 4;
 /// it may be one of a newer server.
 pub(super) fn for_field(name: &str, path: &[String], types: &[&'static str]) -> Option<String> {
     let (own, above) = types.split_last()?;
+    if let Some(known) = elsewhere(name, own) {
+        return Some(known);
+    }
     if let Some(similar) = similar(name, own) {
         return Some(format!("did you mean {similar}?"));
     }
@@ -40,6 +43,26 @@ pub(super) fn for_field(name: &str, path: &[String], types: &[&'static str]) -> 
     let (root, root_name) = (types.first()?, "the object");
     let place = below(name, root)?;
     Some(format!("it belongs in {place} of {root_name}: move it there"))
+}
+
+/// What is called otherwise just there.
+fn elsewhere(name: &str, type_name: &str) -> Option<String> {
+    let meant = match (type_name, name) {
+        ("SecretVolumeSource", "name") => "secretName",
+        ("PersistentVolumeClaimVolumeSource", "name") => "claimName",
+        ("ConfigMapVolumeSource", "configMapName" | "configMap") => "name",
+        ("SecretKeySelector" | "SecretProjection", "secretName") => "name",
+        ("ConfigMapKeySelector" | "ConfigMapProjection", "configMapName") => "name",
+        ("EnvFromSource", "configMap" | "configMapKeyRef") => "configMapRef",
+        ("EnvFromSource", "secret" | "secretKeyRef") => "secretRef",
+        ("EnvVarSource", "configMap" | "configMapRef") => "configMapKeyRef",
+        ("EnvVarSource", "secret" | "secretRef") => "secretKeyRef",
+        ("ResourceRequirements", _) if !name.contains(char::is_uppercase) && similar(name, type_name).is_none() => {
+            return Some(format!("put {name} under requests: or limits:"));
+        }
+        _ => return None,
+    };
+    Some(format!("did you mean {meant}?"))
 }
 
 /// The path of the object so many objects above the one with the field.
@@ -133,7 +156,7 @@ fn allowed(length: usize) -> usize {
 
 /// How many letters differ, two that changed places counted as one; upper and lower case are alike,
 /// and so are words with dashes between them.
-fn distance(a: &str, b: &str) -> usize {
+pub(super) fn distance(a: &str, b: &str) -> usize {
     let letters = |text: &str| -> Vec<char> {
         text.chars()
             .filter(|c| !matches!(c, '-' | '_'))

@@ -3,7 +3,9 @@
 
 pub mod parse;
 
+mod items;
 mod merge;
+mod order;
 mod set;
 
 #[cfg(test)]
@@ -11,6 +13,8 @@ mod tests;
 
 use serde_json::{Map, Value, json};
 
+pub use self::items::Key;
+use self::items::{once_each, upsert};
 use super::Refusal;
 
 /// The part of a Job that a flag is about.
@@ -48,10 +52,12 @@ pub enum Change {
         at: At,
         /// The list.
         list: &'static str,
-        /// By which field items are told apart; empty: all stay, and this comes behind them.
-        key: &'static str,
+        /// By which fields items are told apart; none: all stay, and this comes behind them.
+        key: Key,
         /// The item.
         item: Value,
+        /// The flag as it was typed, where no other flag may give the same item.
+        flag: Option<String>,
     },
     /// `--patch`: a strategic merge patch on the whole Job.
     Patch(Value),
@@ -82,8 +88,31 @@ impl Change {
 
     /// An item of a list.
     #[must_use]
-    pub fn item(at: At, list: &'static str, key: &'static str, item: Value) -> Self {
-        Self::Item { at, list, key, item }
+    pub fn item(at: At, list: &'static str, key: Key, item: Value) -> Self {
+        Self::Item {
+            at,
+            list,
+            key,
+            item,
+            flag: None,
+        }
+    }
+
+    /// The item of this flag, which no other flag may give too: the first would be lost.
+    #[must_use]
+    pub fn once(self, flag: impl Into<String>) -> Self {
+        match self {
+            Self::Item {
+                at, list, key, item, ..
+            } => Self::Item {
+                at,
+                list,
+                key,
+                item,
+                flag: Some(flag.into()),
+            },
+            other @ (Self::Field { .. } | Self::Patch(_) | Self::Set(_)) => other,
+        }
     }
 
     /// `PATH=VALUE` of `--set`.
@@ -101,6 +130,7 @@ impl Change {
 /// # Errors
 /// A container that is not there, a path that leads through text, a patch that fits nowhere.
 pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<(), Refusal> {
+    once_each(changes)?;
     for change in changes {
         match change {
             Change::Field { at, path, value } => {
@@ -113,7 +143,9 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
                     put(part(job, *at, main)?, &path, value)?;
                 }
             }
-            Change::Item { at, list, key, item } => {
+            Change::Item {
+                at, list, key, item, ..
+            } => {
                 let items = part(job, *at, main)?.entry(*list).or_insert_with(|| json!([]));
                 if items.is_null() {
                     *items = json!([]);
@@ -126,15 +158,6 @@ pub fn apply(job: &mut Value, changes: &[Change], main: Option<&str>) -> Result<
         }
     }
     Ok(())
-}
-
-/// Replaces the item with the same key in its place, or puts this one behind all others.
-fn upsert(items: &mut Vec<Value>, key: &str, item: Value) {
-    let same = |known: &Value| !key.is_empty() && known.get(key).is_some() && known.get(key) == item.get(key);
-    match items.iter_mut().find(|known| same(known)) {
-        Some(known) => *known = item,
-        None => items.push(item),
-    }
 }
 
 fn put(map: &mut Map<String, Value>, path: &[&str], value: &Value) -> Result<(), Refusal> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::spec::{Refusal, read};
+use crate::spec::{Refusal, names, read};
 
 /// `KEY=VALUE`.
 ///
@@ -133,6 +133,79 @@ pub fn env_file(
     Ok(found)
 }
 
+/// `VARIABLE=FIELD`: a variable from a field of the pod (`spec.nodeName`), or from what the container may use
+/// (`limits.cpu`).
+///
+/// # Errors
+/// No name, or no field.
+pub fn env_field(argument: &str) -> Result<Value, Refusal> {
+    let (name, field) = pair("--env-field", argument)?;
+    if field.is_empty() {
+        return Err(Refusal::new(
+            format!("--env-field {name}= names no field"),
+            "write --env-field NODE=spec.nodeName or --env-field CPUS=limits.cpu",
+        ));
+    }
+    let source = if field.starts_with("limits.") || field.starts_with("requests.") {
+        json!({"resourceFieldRef": {"resource": field}})
+    } else {
+        json!({"fieldRef": {"fieldPath": field}})
+    };
+    Ok(json!({"name": name, "valueFrom": source}))
+}
+
+/// A size in memory or on disk, as Kubernetes writes quantities. What docker would write is refused: its `64m`
+/// are 64 MiB, and Kubernetes' 0.064 bytes.
+///
+/// # Errors
+/// No quantity, or one of docker's.
+pub fn size<'a>(flag: &str, size: &'a str) -> Result<&'a str, Refusal> {
+    let digits = size.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let suffix = size.strip_prefix(digits).unwrap_or_default();
+    let binary = match suffix.to_ascii_lowercase().as_str() {
+        "b" => Some(""),
+        "k" | "kb" => Some("Ki"),
+        "m" | "mb" => Some("Mi"),
+        "g" | "gb" => Some("Gi"),
+        "t" | "tb" => Some("Ti"),
+        _ => None,
+    };
+    // These are Kubernetes' own.
+    let known = ["k", "M", "G", "T"].contains(&suffix);
+    match binary {
+        Some(binary) if !known => Err(Refusal::new(
+            format!("{flag} {size}: docker writes sizes so, and Kubernetes reads that otherwise or not at all"),
+            format!("write {digits}{binary} for what docker means by it"),
+        )),
+        _ if names::is_quantity(size) && !size.starts_with('-') => Ok(size),
+        Some(_) | None => Err(Refusal::new(
+            format!("{flag} {size:?} is no size"),
+            format!("write {flag} 64Mi or {flag} 1Gi; is a variable unset?"),
+        )),
+    }
+}
+
+/// `IP=NAME[,NAME]`: a line of /etc/hosts.
+///
+/// # Errors
+/// What stands before `=` is no address.
+pub fn host_alias(argument: &str) -> Result<Value, Refusal> {
+    let (ip, names) = pair("--host-alias", argument)?;
+    if ip.parse::<std::net::IpAddr>().is_err() {
+        let turned = names.parse::<std::net::IpAddr>().is_ok();
+        return Err(Refusal::new(
+            format!("--host-alias {argument}: {ip} is no IP address"),
+            if turned {
+                format!("write --host-alias {names}={ip}: the address comes first")
+            } else {
+                "write --host-alias IP=NAME[,NAME]: the address comes first".to_owned()
+            },
+        ));
+    }
+    let names: Vec<&str> = names.split(',').collect();
+    Ok(json!({"ip": ip, "hostnames": names}))
+}
+
 /// A port: `8080`, `8080/UDP`, `http=8080`.
 ///
 /// # Errors
@@ -208,11 +281,12 @@ pub fn user(argument: &str) -> Result<(u32, Option<u32>), Refusal> {
     })
 }
 
-/// docker's `--mount`: `type=pvc,source=data,target=/data,readonly`. The volume and its mount.
+/// docker's `--mount`: `type=pvc,source=data,target=/data,readonly`. The volume and its mount; the volume's name is
+/// asked for by the place, where none is given.
 ///
 /// # Errors
 /// A key that means nothing, or one that is missing.
-pub fn mount(argument: &str, number: usize) -> Result<(Value, Value), Refusal> {
+pub fn mount(argument: &str, free_name: impl FnOnce(&str) -> String) -> Result<(Value, Value), Refusal> {
     let wrong = |what: String| {
         Refusal::new(
             format!("--mount {argument}: {what}"),
@@ -248,8 +322,8 @@ pub fn mount(argument: &str, number: usize) -> Result<(Value, Value), Refusal> {
             if let Some(medium) = given.get("medium").copied().or(memory) {
                 source["medium"] = json!(medium);
             }
-            if let Some(size) = given.get("size") {
-                source["sizeLimit"] = json!(size);
+            if let Some(given) = given.get("size") {
+                source["sizeLimit"] = json!(size("--mount size", given)?);
             }
             json!({"emptyDir": source})
         }
@@ -259,9 +333,10 @@ pub fn mount(argument: &str, number: usize) -> Result<(Value, Value), Refusal> {
         "hostpath" | "bind" => json!({"hostPath": {"path": need("source")?}}),
         other => return Err(wrong(format!("{other:?} is no type"))),
     };
+    let target = need("target")?;
     let name = given
         .get("name")
-        .map_or_else(|| format!("mount-{number}"), |name| (*name).to_owned());
+        .map_or_else(|| free_name(target), |name| (*name).to_owned());
     let mut volume = source;
     volume["name"] = json!(name);
     if let Some(mode) = given.get("mode") {
@@ -273,7 +348,7 @@ pub fn mount(argument: &str, number: usize) -> Result<(Value, Value), Refusal> {
             }
         }
     }
-    let mut mounted = json!({"name": name, "mountPath": need("target")?});
+    let mut mounted = json!({"name": name, "mountPath": target});
     if given.get("readonly").is_some_and(|v| *v != "false") {
         mounted["readOnly"] = json!(true);
     }

@@ -58,11 +58,8 @@ pub(super) fn parse(argument: &str) -> Result<Assignment, Refusal> {
                 .get(..argument.len() - value.len() - 1)
                 .unwrap_or_default()
                 .to_owned();
-            let value = if value.is_empty() {
-                json!("")
-            } else {
-                read::value(&format!("--set {written}"), value)?.unwrap_or(Value::Null)
-            };
+            named_elsewhere(&path, &written)?;
+            let value = self::value(&written, value)?;
             return Ok(Assignment { path, value, written });
         }
         rest = behind.strip_prefix('.').unwrap_or(behind);
@@ -70,6 +67,54 @@ pub(super) fn parse(argument: &str) -> Result<Assignment, Refusal> {
             return Err(wrong("has a path that goes on without '.' after ']'"));
         }
     }
+}
+
+/// What flags of their own say, and much depends on.
+fn named_elsewhere(path: &[Step], written: &str) -> Result<(), Refusal> {
+    let names: Vec<&str> = path
+        .iter()
+        .map(|step| match step {
+            Step::Field(name) => name.as_str(),
+            Step::Index(_) | Step::Keyed(_) => "[]",
+        })
+        .collect();
+    let hint = match *names.as_slice() {
+        ["kind" | "apiVersion"] => "kjo runs a Job; leave it out",
+        ["metadata", "name" | "generateName"] => "name the Job with --name, and leave its suffix out with --exact-name",
+        ["metadata", "namespace"] => "choose the namespace with -n",
+        ["metadata" | "status"] => "set its fields one by one",
+        _ => return Ok(()),
+    };
+    Err(Refusal::new(
+        format!("--set {written}: this is not set by its path"),
+        hint,
+    ))
+}
+
+/// YAML, in which a command line has no comments: what would be one is a part of plain text, or refused.
+fn value(written: &str, text: &str) -> Result<Value, Refusal> {
+    if text.trim().is_empty() {
+        return Ok(json!(text));
+    }
+    let read = |text: &str| read::value(&format!("--set {written}"), text);
+    let whole = read(text)?;
+    // With several lines it is a text that was written as YAML, comments and all.
+    if !text.contains('#') || text.contains('\n') {
+        return Ok(whole.unwrap_or(Value::Null));
+    }
+    let begins = |c: char| "{[\"'&*!|>%@`?".contains(c);
+    if !text.trim_start().starts_with(begins) && !matches!(whole, Some(Value::Object(_) | Value::Array(_))) {
+        return Ok(json!(text));
+    }
+    // A comment goes on to the end: the last of these signs is in it, or there is none.
+    let before = text.rsplit_once('#').map_or(text, |(before, _)| before);
+    if read(before).is_ok_and(|value| value == whole) {
+        return Err(Refusal::new(
+            format!("--set {written}: what stands behind '#' would be lost, as a comment"),
+            "put text that holds a '#' in quotes, or leave the comment out",
+        ));
+    }
+    Ok(whole.unwrap_or(Value::Null))
 }
 
 /// What is in brackets, and what is behind them.
@@ -127,19 +172,22 @@ impl Walk<'_> {
                 self.at(map.entry(name.as_str()).or_insert(Value::Null), rest, to)
             }
             Step::Index(n) => {
+                let by = self.by;
                 let items = self.list(value)?;
                 if removes && *n < items.len() {
                     items.remove(*n);
                     return Ok(());
                 }
-                if *n == items.len() {
+                let length = items.len();
+                if *n == length && (length == 0 || begins(rest, by)) && !removes {
                     items.push(Value::Null);
                 }
-                let length = items.len();
                 let item = items.get_mut(*n).ok_or_else(|| {
-                    self.wrong(&format!(
-                        "the list has {length} items, and the next one would be [{length}]"
-                    ))
+                    self.wrong(&match length {
+                        0 => "the list is empty".to_owned(),
+                        1 => "the list has one item, [0]".to_owned(),
+                        _ => format!("the list has {length} items, and the last is [{}]", length - 1),
+                    })
                 })?;
                 self.at(item, rest, to)
             }
@@ -188,5 +236,14 @@ impl Walk<'_> {
             format!("--set {}: {what}", self.written),
             "see the Job as it stands with 'kjo render'",
         )
+    }
+}
+
+/// A new item of a list is given whole, or begun by the field that tells it from the others.
+fn begins(rest: &[Step], by: &str) -> bool {
+    match rest.first() {
+        None => true,
+        Some(Step::Field(name)) => by.is_empty() || name == by,
+        Some(Step::Index(_) | Step::Keyed(_)) => by.is_empty(),
     }
 }

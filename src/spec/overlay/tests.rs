@@ -33,11 +33,11 @@ fn a_flag_changes_its_field_and_nothing_else() {
     let mut changed = job();
     let changes = [
         Change::field(At::Container, "image", "z"),
-        Change::item(At::Container, "env", "name", json!({"name": "B", "value": "2"})),
-        Change::item(At::Container, "env", "name", json!({"name": "C", "value": "3"})),
+        Change::item(At::Container, "env", &["name"], json!({"name": "B", "value": "2"})),
+        Change::item(At::Container, "env", &["name"], json!({"name": "C", "value": "3"})),
         Change::entry(At::PodMetadata, "labels", "example.com/a", "b"),
         Change::field(At::Pod, "securityContext.runAsUser", 1000),
-        Change::item(At::Pod, "tolerations", "", json!({"key": "l"})),
+        Change::item(At::Pod, "tolerations", &[], json!({"key": "l"})),
         Change::field(At::Job, "backoffLimit", 1),
         Change::entry(At::JobMetadata, "labels", "c", "d"),
     ];
@@ -95,7 +95,7 @@ fn patches_merge_as_kubectl_merges_them() {
         refused("spec: {template: {spec: {containers: [{image: z}]}}}"),
         @"an item of the patch has no name, by which the items of its list are told apart"
     );
-    insta::assert_snapshot!(refused("{$patch: delete}"), @"the patch has $patch: delete, which means nothing here");
+    insta::assert_snapshot!(refused("{$patch: delete}"), @"the patch would delete the whole Job ($patch: delete)");
 }
 
 #[test]
@@ -138,9 +138,43 @@ fn one_field_by_its_path() {
         ),
         Some(json!("ssd"))
     );
+    // A command line has no comments.
+    let annotation = |value: &str| at(&format!("metadata.annotations.a={value}"), "/metadata/annotations/a");
+    for (written, meant) in [
+        ("a #b", "a #b"),
+        ("#b", "#b"),
+        ("fix #12", "fix #12"),
+        ("'a #b'", "a #b"),
+        ("\"a # b\"", "a # b"),
+        ("5 #x", "5 #x"),
+        (" ", " "),
+    ] {
+        assert_eq!(annotation(written), Some(json!(meant)), "{written}");
+    }
+    assert_eq!(at("spec.a={b: 'c #d'}", "/spec/a/b"), Some(json!("c #d")));
+    assert_eq!(
+        at("spec.a={b: 1 # c\n}", "/spec/a/b"),
+        Some(json!(1)),
+        "YAML of several lines"
+    );
+    assert_eq!(
+        at(
+            "spec.template.spec.initContainers[0].image=x",
+            "/spec/template/spec/initContainers/0/image"
+        ),
+        Some(json!("x"))
+    );
     for wrong in [
         "spec",
         "=x",
+        "spec.a={b: 1} # c",
+        "kind=Pod",
+        "apiVersion=v1",
+        "metadata.name=x",
+        "metadata.namespace=x",
+        "metadata={name: x}",
+        "spec.template.spec.containers[2].image=x",
+        "spec.template.spec.containers[2]=null",
         "spec..a=b",
         "spec[]=b",
         "spec[0",
@@ -157,6 +191,11 @@ fn one_field_by_its_path() {
         set("spec.template.spec.containers[z].image=x").unwrap_err(),
         @"--set spec.template.spec.containers[z].image: no item of the list has the name z"
     );
+    insta::assert_snapshot!(
+        set("spec.template.spec.containers[2].image=x").unwrap_err(),
+        @"--set spec.template.spec.containers[2].image: the list has 2 items, and the last is [1]"
+    );
+    insta::assert_snapshot!(set("metadata.name=x").unwrap_err(), @"--set metadata.name: this is not set by its path");
 }
 
 #[test]
@@ -196,7 +235,7 @@ fn small_languages() {
     );
     assert_eq!(parse::user("1:2"), Ok((1, Some(2))));
     assert!(parse::user("root").is_err());
-    let (volume, mount) = parse::mount("type=secret,src=s,dst=/s,ro,mode=0400", 1).unwrap();
+    let (volume, mount) = parse::mount("type=secret,src=s,dst=/s,ro,mode=0400", |_| "mount-1".to_owned()).unwrap();
     assert_eq!(
         volume,
         json!({"name": "mount-1", "secret": {"secretName": "s", "defaultMode": 256}})
@@ -209,6 +248,6 @@ fn small_languages() {
         "type=emptydir",
         "type=emptydir,tarjet=/a",
     ] {
-        assert!(parse::mount(wrong, 1).is_err(), "{wrong}");
+        assert!(parse::mount(wrong, |_| "mount-1".to_owned()).is_err(), "{wrong}");
     }
 }

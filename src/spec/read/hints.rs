@@ -2,8 +2,13 @@
 
 /// Advice for this error of the parser, in this line of this text.
 pub(super) fn of(said: &str, line: &str, text: &str) -> Option<&'static str> {
-    let conflict = |line: &str| line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ");
-    if text.lines().any(conflict) {
+    let mark = |line: &str, sign: &str| {
+        let behind = line.strip_prefix(sign);
+        behind.is_some_and(|behind| behind.trim_end().is_empty() || behind.starts_with(' '))
+    };
+    // A lone row of `=` may underline a heading; where the text breaks, it is a mark that was left.
+    let left = line.trim_end() == "=======";
+    if left || text.lines().any(|line| mark(line, "<<<<<<<") || mark(line, ">>>>>>>")) {
         return Some("the file has the marks of a merge conflict (<<<<<<<, >>>>>>>): resolve it first");
     }
     if line.contains("{{") {
