@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -45,20 +46,34 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--without-cluster"):
-        return
-    left_out = [item for item in items if item.get_closest_marker("cluster")]
-    items[:] = [item for item in items if item not in left_out]
-    config.stash[_LEFT_OUT] = [item.nodeid for item in left_out]
-    config.hook.pytest_deselected(items=left_out)
+    reasons = {}
+    if not os.environ.get("KJO_AIRFLOW_DEEP"):
+        reasons["deep"] = "without KJO_AIRFLOW_DEEP"
+    if config.getoption("--without-cluster"):
+        reasons["cluster"] = "by --without-cluster"
+    left_out = {
+        item.nodeid: reason
+        for item in items
+        for marker, reason in reasons.items()
+        if item.get_closest_marker(marker)
+    }
+    config.stash[_LEFT_OUT] = left_out
+    config.hook.pytest_deselected(items=[item for item in items if item.nodeid in left_out])
+    items[:] = [item for item in items if item.nodeid not in left_out]
 
 
-_LEFT_OUT = pytest.StashKey[list[str]]()
+_LEFT_OUT = pytest.StashKey[dict[str, str]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for nodeid in config.stash.get(_LEFT_OUT, []):
-        terminalreporter.write_line(f"LEFT OUT by --without-cluster: {nodeid}", yellow=True)
+    for nodeid, reason in config.stash.get(_LEFT_OUT, {}).items():
+        terminalreporter.write_line(f"LEFT OUT {reason}: {nodeid}", yellow=True)
+
+
+def pytest_configure() -> None:
+    # tests/run passes on what ends it, and a background process of a shell is deaf to SIGINT: a headless
+    # Airflow must not outlive its test.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
@@ -90,6 +105,17 @@ def event(name, level="info", message=None, **fields):
 def result(**document):
     path = pathlib.Path(sys.argv[sys.argv.index("--result-file") + 1])
     path.write_text(json.dumps(document))
+if sys.argv[1] == "read":
+    # As the real one, as far as tests without it go.
+    sys.path[:0] = {path!r}
+    from airflow_kjo import _yaml
+    try:
+        read = _yaml.load_all(sys.stdin.buffer.read().decode(), sys.argv[-1])
+    except ValueError as error:
+        say(f"kjo: error: {{error}}\\nkjo: hint: mend it", 2)
+        sys.exit(125)
+    for one in read: say(json.dumps(one))
+    sys.exit(0)
 fd0 = os.fstat(0)
 call = dict(argv=sys.argv[1:], env=dict(os.environ), pid=os.getpid(), session=os.getsid(0),
             fd0=("fifo" if stat.S_ISFIFO(fd0.st_mode) else oct(fd0.st_mode)))
@@ -115,7 +141,11 @@ def fake_kjo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., F
         folder.mkdir(exist_ok=True)
         fake = FakeKjo(folder / "kjo", folder / "notes.json")
         text = _FAKE.format(
-            python=sys.executable, notes=str(fake.notes), body=body, read_stdin=read_stdin
+            python=sys.executable,
+            notes=str(fake.notes),
+            body=body,
+            read_stdin=read_stdin,
+            path=[path for path in sys.path if path],
         )
         fake.path.write_text(text)
         fake.path.chmod(0o755)
@@ -202,11 +232,13 @@ def run_python(text: str) -> None:
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build the wheel, with a kjo that was not optimized, and unpack it."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "maturin", "build", "--locked", "--profile", "dev"]
-    subprocess.run([*command, "--interpreter", sys.executable, "-o", str(folder)], cwd=ROOT, check=True)
+    """Unpack the wheel, with a kjo that was not optimized; tests/run has built it for all."""
+    site = tmp_path_factory.mktemp("wheel")
+    folder = Path(os.environ.get("KJO_AIRFLOW_WHEEL") or site)
+    if folder == site:
+        command = [sys.executable, "-m", "maturin", "build", "--locked", "--profile", "dev"]
+        subprocess.run([*command, "--interpreter", sys.executable, "-o", folder], cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
-        archive.extractall(folder / "site")
-    return folder / "site"
+        archive.extractall(site / "site")
+    return site / "site"

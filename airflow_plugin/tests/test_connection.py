@@ -51,7 +51,18 @@ def flags(fake: FakeKjo) -> list[str]:
             {"xcom": "sidecar"},
             ["--xcom", "sidecar", "--xcom-image", "x"],
         ),
-        ({"xcom_sidecar_container_image": "x"}, {}, []),
+        (
+            {
+                "xcom_sidecar_container_resources": '{"requests": {"cpu": "5m"}}',
+                "xcom_sidecar_container_security_context": {"run_as_user": 5},
+            },
+            {"xcom": "sidecar"},
+            [
+                *("--xcom", "sidecar", "--xcom-container"),
+                '{"resources": {"requests": {"cpu": "5m"}}, "securityContext": {"runAsUser": 5}}',
+            ],
+        ),
+        ({"xcom_sidecar_container_image": "x", "xcom_sidecar_container_resources": "{}"}, {}, []),
     ],
 )
 def test_the_connection_lies_under_the_parameters(

@@ -218,6 +218,7 @@ TWO = {
     "pod_template_dict": {"spec": {"containers": [{"name": "a"}, {"name": "side", "image": "i"}]}},
 }
 MAIN = ["--main-container", "base"]
+PREFIX = ["--prefix", "always"]
 
 
 @pytest.mark.parametrize(
@@ -232,13 +233,16 @@ MAIN = ["--main-container", "base"]
         ({"get_logs": False}, ["--logs", "none"]),
         ({"get_logs": False, "container_logs": "base"}, ["--logs", "none"]),
         ({"container_logs": "base"}, []),
-        (TWO, MAIN),
+        (TWO, [*MAIN, *PREFIX]),
+        ({**TWO, "get_logs": False}, ["--logs", "none", *MAIN]),
+        ({**TWO, "parallelism": 2}, MAIN),
+        ({**TWO, "container_name_log_prefix_enabled": False}, [*MAIN, "--prefix", "never"]),
         ({**TWO, "container_logs": "base"}, [*MAIN, "-c", "base"]),
         ({**TWO, "container_logs": ["side"]}, [*MAIN, "-c", "side"]),
-        ({**TWO, "container_logs": True}, [*MAIN, "-c", "base", "-c", "side"]),
-        ({**TWO, "init_container_logs": True}, [*MAIN, "-c", "base", "-c", "prepare"]),
-        ({**TWO, "container_logs": True, "init_container_logs": True}, MAIN),
-        ({**TWO, "base_container_name": "mine"}, ["--main-container", "mine"]),
+        ({**TWO, "container_logs": True}, [*MAIN, "-c", "base", "-c", "side", *PREFIX]),
+        ({**TWO, "init_container_logs": True}, [*MAIN, "-c", "base", "-c", "prepare", *PREFIX]),
+        ({**TWO, "container_logs": True, "init_container_logs": True}, [*MAIN, *PREFIX]),
+        ({**TWO, "base_container_name": "mine"}, ["--main-container", "mine", *PREFIX]),
         ({"container_name_log_prefix_enabled": False}, ["--prefix", "never"]),
         ({"log_formatter": lambda container, line: line}, ["--prefix", "always"]),
         ({"do_xcom_push": True}, ["--markers", "hide", "--xcom", "sidecar"]),
@@ -399,7 +403,6 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
         trigger_kwargs={"a": 1},
         startup_check_interval_seconds=1,
         base_container_status_polling_interval=1,
-        xcom_sidecar_container_security_context={},
         random_name_suffix=False,
         deferrable=True,
         log_events_on_failure=True,
@@ -415,7 +418,6 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
         "random_name_suffix",
         "startup_check_interval_seconds",
         "trigger_kwargs",
-        "xcom_sidecar_container_security_context",
     ]
 
 
@@ -503,8 +505,6 @@ def test_the_name_is_a_template(fake_kjo: Make) -> None:
     assert run(fake_kjo(), name="My {{ x }}")["metadata"]["name"] == "my-x"
 
 
-def test_it_takes_no_manifest_and_nothing_unknown() -> None:
-    with pytest.raises(TypeError, match="takes no job_yaml"):
-        KubernetesLegacyJobOperator(task_id="t", image="i", job_yaml="kind: Job")
+def test_nothing_unknown_is_taken() -> None:
     with pytest.raises((TypeError, AirflowException), match="no_such"):
         KubernetesLegacyJobOperator(task_id="t", image="i", no_such=1)

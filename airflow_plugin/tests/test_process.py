@@ -389,16 +389,37 @@ def test_the_environment_without_airflows_secrets() -> None:
     inherited = {
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "secret",
         "_AIRFLOW_PROCESS_CONTEXT": "server",
+        "KJO_SERVER": "https://elsewhere",
         "AIRFLOW_CTX_DAG_ID": "d",
         "AIRFLOW_HOME": "/h",
         "PATH": "/bin",
         "A": "1",
     }
-    assert child_environment(inherited, {"A": "2", "B": "3"}) == {
+    assert child_environment(inherited, {"A": "2", "B": "3", "KJO_VERBOSE": "true"}) == {
         "AIRFLOW_CTX_DAG_ID": "d",
         "AIRFLOW_HOME": "/h",
         "PATH": "/bin",
         "A": "2",
         "B": "3",
+        "KJO_VERBOSE": "true",
     }
     assert child_environment({"A": "1"}) == {"A": "1"}
+
+
+def test_what_opens_comes_before_output_that_waits_with_it() -> None:
+    said: list[str] = []
+    process = Process(
+        ["never-run"],
+        env={},
+        stdin=b"",
+        on_stdout=said.extend,
+        on_stderr=said.extend,
+        kill_timeout=20,
+        opens=lambda line: line.startswith("opening"),
+    )
+    # Both pipes have been read before anything is given out, as it is when the log is slow.
+    (output, _), (messages, _) = process._outputs
+    output.feed(b"output\n")
+    messages.feed(b"opening 1\nopening 2\nclosing\nopening 3\n")
+    process._give_out()
+    assert said == ["opening 1", "opening 2", "output", "closing", "opening 3"]

@@ -70,6 +70,31 @@ def test_marker_lines_are_handed_on(task_log: list[str]) -> None:
     assert not any("kube_api" in line for line in task_log[1:])
 
 
+def test_kjo_itself_reads_what_is_run(task_log: list[str]) -> None:
+    # The plugin's own reader takes neither tags nor a second anchor of a name.
+    text = SEED.replace('"OK"', '"OK $0 $WORD"').replace(
+        "image: ubuntu", "image: !!str ubuntu\n          env: [{name: &a WORD, value: &a said}]"
+    )
+    run(KubernetesJobOperator(task_id="t", job_yaml=text, **SANDBOX))
+    assert any(line.startswith("OK ") and line.endswith(" said") for line in task_log)
+    with pytest.raises(
+        KjoRefusedError, match=r"job.yaml.*line 2, column 7: [\s\S]*hint: put text"
+    ) as caught:
+        run(KubernetesJobOperator(task_id="t", job_yaml="kind: Job\n  spec: {}\n", **SANDBOX))
+    # With the line, as the command line shows it.
+    assert "  spec: {}" in str(caught.value)
+
+
+def test_a_skip_is_no_error(task_log: list[str]) -> None:
+    operator = KubernetesLegacyJobOperator(
+        task_id="t", image="i", cmds=["sh", "-c", "exit 99"], skip_on_exit_code=99, **SANDBOX
+    )
+    with pytest.raises(_compat.AirflowSkipException):
+        run(operator)
+    assert any("failed: " in line for line in task_log)
+    assert not any(line.startswith("ERROR") for line in task_log)
+
+
 def test_what_the_cluster_refuses_is_not_tried_again() -> None:
     body = {"kind": "Job", "apiVersion": "batch/v1", "spec": {"paralelism": 1}}
     with pytest.raises(KjoRefusedError, match="paralelism"):

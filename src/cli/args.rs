@@ -50,6 +50,10 @@ pub enum Command {
 
     /// Print completions for a shell, man pages, or the reference of all flags
     Generate(Box<GenerateArgs>),
+
+    /// Print the objects of the manifest on stdin, a line of JSON for each; for the Airflow plugin
+    #[command(hide = true)]
+    Read(super::read::ReadArgs),
 }
 
 /// `kjo run`.

@@ -69,7 +69,8 @@ pub(super) fn bundle(args: &FileArgs) -> Result<Bundle, Refusal> {
     Bundle::of(&named, documents, args.job.as_deref())
 }
 
-fn stdin() -> Result<Vec<u8>, Refusal> {
+/// All of stdin, as a manifest.
+pub(super) fn stdin() -> Result<Vec<u8>, Refusal> {
     use io::Read as _;
     let mut bytes = Vec::new();
     io::stdin().take(MAX_BYTES).read_to_end(&mut bytes).map_err(|e| {

@@ -17,6 +17,7 @@ pub mod log_flags;
 mod manifest;
 pub mod messages;
 pub mod overlay_flags;
+pub mod read;
 mod reference;
 pub mod render;
 pub mod run;
@@ -87,6 +88,7 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             Command::Delete(args) => delete::delete(*args, env, started).await,
             Command::Check(args) => check::check(*args, env, started).await,
             Command::Status(args) => status::status(*args, env, started).await,
+            Command::Read(args) => read::read(args, env, started).await,
             Command::Generate(args) => generate::generate(*args, started).await,
             #[cfg(feature = "sandbox")]
             Command::Sandbox(args) => serve::serve(*args, env, started).await,

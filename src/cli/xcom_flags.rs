@@ -1,7 +1,7 @@
 //! Flags about what a Job hands on to whoever runs it.
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use crate::{
     core::xcom::{
@@ -30,6 +30,10 @@ pub struct XComArgs {
     /// The sidecar's image, which must have a shell [default: the main container's]
     #[arg(long, value_name = "IMAGE", requires = "xcom")]
     pub xcom_image: Option<String>,
+
+    /// Members of the sidecar in place of its own, as JSON: resources, securityContext, imagePullPolicy
+    #[arg(long, value_name = "JSON", requires = "xcom")]
+    pub xcom_container: Option<String>,
 }
 
 /// `--markers`.
@@ -69,13 +73,24 @@ impl XComArgs {
                 "leave one of the two out, or use --xcom sidecar",
             ));
         }
-        if let (Source::Termination, Some(image)) = (source, &self.xcom_image) {
+        let given = [("image", &self.xcom_image), ("container", &self.xcom_container)];
+        let of_sidecar = given.iter().find_map(|(name, value)| Some((name, (*value).as_ref()?)));
+        if let (Source::Termination, Some((name, value))) = (source, of_sidecar) {
             return Err(Refusal::new(
-                format!("--xcom-image {image} is for a sidecar, and --xcom termination has none"),
+                format!("--xcom-{name} {value} is for a sidecar, and --xcom termination has none"),
                 "leave one of the two out",
             ));
         }
-        xcom::apply(job, main, source, self.xcom_image.as_deref())
+        let wishes = xcom::Wishes {
+            image: self.xcom_image.as_deref(),
+            members: self
+                .xcom_container
+                .as_deref()
+                .map(members)
+                .transpose()?
+                .unwrap_or_default(),
+        };
+        xcom::apply(job, main, source, &wishes)
     }
 
     /// What is asked for, of this Job.
@@ -97,6 +112,24 @@ impl XComArgs {
             XComArg::Termination => Source::Termination,
             XComArg::Sidecar => Source::Sidecar,
         })
+    }
+}
+
+/// What `--xcom-container` says.
+fn members(text: &str) -> Result<Map<String, Value>, Refusal> {
+    let open = xcom::OPEN.join(", ");
+    let members: Map<String, Value> = serde_json::from_str(text).map_err(|error| {
+        Refusal::new(
+            format!("--xcom-container {text:?} is not a JSON object: {error}"),
+            format!("it is an object with members of a container, of {open}"),
+        )
+    })?;
+    match members.keys().find(|name| !xcom::OPEN.contains(&name.as_str())) {
+        Some(name) => Err(Refusal::new(
+            format!("--xcom-container cannot change {name} of the sidecar"),
+            format!("of its members, {open} may be changed; --xcom-image sets its image"),
+        )),
+        None => Ok(members),
     }
 }
 

@@ -5,11 +5,23 @@ use serde_json::{Map, Value, json};
 use super::Refusal;
 use crate::core::xcom::file::{BEGIN, END, FILE, FOLDER, NONE, SIDECAR, Source};
 
+/// What the sidecar is to have that it would not have of itself.
+#[derive(Debug, Default)]
+pub struct Wishes<'a> {
+    /// Its image, in place of the main container's.
+    pub image: Option<&'a str>,
+    /// Members of the container ([`OPEN`]), each in place of what it would have.
+    pub members: Map<String, Value>,
+}
+
+/// The members of the sidecar that may be wished for: all others are what makes it work.
+pub const OPEN: [&str; 3] = ["resources", "securityContext", "imagePullPolicy"];
+
 /// Has the container `main`, or else the first, hand over the file; returns what of the manifest is overruled.
 ///
 /// # Errors
 /// The Job has something of its own in the way.
-pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<&str>) -> Result<Vec<String>, Refusal> {
+pub fn apply(job: &mut Value, main: Option<&str>, source: Source, wishes: &Wishes<'_>) -> Result<Vec<String>, Refusal> {
     let mut told = Vec::new();
     let Some(pod) = job.pointer_mut("/spec/template/spec").and_then(Value::as_object_mut) else {
         // A structure that no Job has is refused where that is judged.
@@ -36,7 +48,7 @@ pub fn apply(job: &mut Value, main: Option<&str>, source: Source, image: Option<
                     "leave that volume out, or use --xcom termination",
                 ));
             }
-            let sidecar = sidecar(container, image);
+            let sidecar = sidecar(container, wishes);
             push(container, "volumeMounts", mount());
             add(pod, sidecar).map(|()| told)
         }
@@ -102,14 +114,14 @@ fn add(pod: &mut Map<String, Value>, sidecar: Value) -> Result<(), Refusal> {
 
 /// A native sidecar: the kubelet starts it before the main container and stops it after that has ended, which
 /// is when it prints the file. It is process 1 of its container, so it has no default for SIGTERM.
-fn sidecar(main: &Map<String, Value>, image: Option<&str>) -> Value {
+fn sidecar(main: &Map<String, Value>, wishes: &Wishes<'_>) -> Value {
     let script = format!(
         "out() {{ if [ -s {FILE} ]; then echo '{BEGIN}'; cat {FILE}; echo; echo '{END}'; else echo '{NONE}'; fi; \
          exit 0; }}; trap out TERM INT; while :; do sleep 3600 & wait $!; done"
     );
     let mut sidecar = json!({
         "name": SIDECAR,
-        "image": image.map_or_else(|| main.get("image").cloned().unwrap_or_default(), |image| json!(image)),
+        "image": wishes.image.map_or_else(|| main.get("image").cloned().unwrap_or_default(), |image| json!(image)),
         "restartPolicy": "Always",
         "command": ["sh", "-c", script],
         "resources": {"requests": {"cpu": "1m", "memory": "10Mi"}},
@@ -118,7 +130,7 @@ fn sidecar(main: &Map<String, Value>, image: Option<&str>) -> Value {
     let limits = limits(main);
     if let Some(made) = sidecar.as_object_mut() {
         // An image of its own is pulled as Kubernetes pulls by default.
-        let pull = main.get("imagePullPolicy").filter(|_| image.is_none());
+        let pull = main.get("imagePullPolicy").filter(|_| wishes.image.is_none());
         for (member, value) in [
             ("securityContext", main.get("securityContext")),
             ("imagePullPolicy", pull),
@@ -132,6 +144,9 @@ fn sidecar(main: &Map<String, Value>, image: Option<&str>) -> Value {
         && let Some(resources) = sidecar.get_mut("resources")
     {
         resources["limits"] = Value::Object(limits);
+    }
+    if let Some(made) = sidecar.as_object_mut() {
+        made.extend(wishes.members.clone());
     }
     sidecar
 }
@@ -161,10 +176,35 @@ mod tests {
         &job["spec"]["template"]["spec"]
     }
 
+    fn with_image(image: &str) -> Wishes<'_> {
+        Wishes {
+            image: Some(image),
+            ..Wishes::default()
+        }
+    }
+
+    #[test]
+    fn what_is_wished_for_stands_in_place_of_the_sidecars_own() {
+        let main = json!({"name": "main", "image": "i", "securityContext": {"runAsUser": 1},
+            "resources": {"limits": {"memory": "1Gi"}}});
+        let mut made = job(&json!({"containers": [main]}));
+        let members = json!({"securityContext": {}, "resources": {"requests": {"cpu": "5m"}}});
+        let wishes = Wishes {
+            members: members.as_object().cloned().unwrap(),
+            ..Wishes::default()
+        };
+        apply(&mut made, None, Source::Sidecar, &wishes).unwrap();
+        let sidecar = &pod(&made)["initContainers"][0];
+        for name in ["securityContext", "resources"] {
+            assert_eq!(sidecar[name], members[name]);
+        }
+        assert_eq!(sidecar["image"], "i");
+    }
+
     #[test]
     fn the_termination_message_of_the_main_container_is_the_file() {
         let mut made = job(&json!({"containers": [{"name": "a"}, {"name": "b", "terminationMessagePolicy": "X"}]}));
-        let told = apply(&mut made, Some("b"), Source::Termination, None).unwrap();
+        let told = apply(&mut made, Some("b"), Source::Termination, &Wishes::default()).unwrap();
         assert_eq!(
             told,
             ["--xcom termination sets terminationMessagePolicy File, and not \"X\""]
@@ -189,7 +229,7 @@ mod tests {
                 "resources": {"limits": {"memory": "1Gi"}}, "volumeMounts": [{"name": "v", "mountPath": "/v"}],
             }],
         }));
-        apply(&mut made, None, Source::Sidecar, None).unwrap();
+        apply(&mut made, None, Source::Sidecar, &Wishes::default()).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(pod(&made)).unwrap(), @r#"
         {
           "containers": [
@@ -264,7 +304,7 @@ mod tests {
     #[test]
     fn an_image_of_its_own_is_pulled_by_its_own_rules() {
         let mut made = job(&json!({"containers": [{"name": "m", "image": "i", "imagePullPolicy": "Never"}]}));
-        apply(&mut made, None, Source::Sidecar, Some("alpine:3")).unwrap();
+        apply(&mut made, None, Source::Sidecar, &with_image("alpine:3")).unwrap();
         let sidecar = &pod(&made)["initContainers"][0];
         assert_eq!(
             (&sidecar["image"], sidecar.get("imagePullPolicy")),
@@ -282,7 +322,7 @@ mod tests {
         ]
         .iter()
         .map(|pod| {
-            let refusal = apply(&mut job(pod), None, Source::Sidecar, None).unwrap_err();
+            let refusal = apply(&mut job(pod), None, Source::Sidecar, &Wishes::default()).unwrap_err();
             format!("{}\n  {}", refusal.message, refusal.hint.unwrap_or_default())
         })
         .collect();
@@ -304,7 +344,7 @@ mod tests {
             job(&json!({"containers": 5})),
         ] {
             let before = odd.clone();
-            apply(&mut odd, Some("x"), Source::Sidecar, None).unwrap();
+            apply(&mut odd, Some("x"), Source::Sidecar, &Wishes::default()).unwrap();
             assert_eq!(odd, before);
         }
     }

@@ -192,8 +192,36 @@ fn a_file_by_termination_has_no_sidecar() {
     let done = run(&["--image", "b", "--xcom", "termination", "--xcom-image", "alpine"]).run();
     done.expect(125, "")
         .expect_said("--xcom-image alpine is for a sidecar, and --xcom termination has none");
-    let done = run(&["--image", "b", "--xcom-image", "alpine"]).run();
-    done.expect(125, "").expect_said("--xcom");
+    let done = run(&["--image", "b", "--xcom", "termination", "--xcom-container", "{}"]).run();
+    done.expect(125, "")
+        .expect_said("--xcom-container {} is for a sidecar, and --xcom termination has none");
+    for needs_xcom in ["--xcom-image", "--xcom-container"] {
+        let done = run(&["--image", "b", needs_xcom, "alpine"]).run();
+        done.expect(125, "").expect_said("--xcom");
+    }
+}
+
+#[test]
+fn of_the_sidecar_only_some_members_may_be_changed() {
+    for (text, said) in [
+        ("[1]", "--xcom-container \"[1]\" is not a JSON object"),
+        (
+            r#"{"command": []}"#,
+            "--xcom-container cannot change command of the sidecar",
+        ),
+    ] {
+        let done = run(&["--image", "b", "--xcom", "sidecar", "--xcom-container", text]).run();
+        done.expect(125, "").expect_said(said);
+    }
+}
+
+#[test]
+fn objects_are_read_for_another_program() {
+    let text = "a: yes\n---\nkind: List\nitems: [{b: 0644}]\n";
+    let done = Kjo::new(["read"]).stdin(text).run();
+    done.expect(0, "{\"a\":true}\n{\"b\":420}\n");
+    let done = Kjo::new(["read", "dags/job.yaml"]).stdin("a: 1\n  b: 2\n").run();
+    done.expect(125, "").expect_said("dags/job.yaml");
 }
 
 #[test]

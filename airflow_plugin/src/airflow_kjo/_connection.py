@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow_kjo._models import camel
 from airflow_kjo._yaml import load_all
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
@@ -38,6 +39,8 @@ class Where:
     namespace: str | None = None
     skip_tls_verify: bool = False
     xcom_image: str | None = None
+    xcom_container: dict[str, Any] = field(default_factory=dict)
+    """Members of the sidecar that hands over a file, in place of its own."""
     ignored: list[str] = field(default_factory=list)
     """Extras of the connection that mean nothing here."""
 
@@ -62,15 +65,15 @@ def merged(
         namespace=_extra(extras, "namespace"),
         skip_tls_verify=_true(_extra(extras, "disable_verify_ssl")),
         xcom_image=_extra(extras, "xcom_sidecar_container_image"),
-        ignored=[
-            name
-            for name in (
-                "disable_tcp_keepalive",
-                "xcom_sidecar_container_resources",
-                "xcom_sidecar_container_security_context",
+        xcom_container={
+            member: _object(extras, name)
+            for member, name in (
+                ("resources", "xcom_sidecar_container_resources"),
+                ("securityContext", "xcom_sidecar_container_security_context"),
             )
             if _extra(extras, name)
-        ],
+        },
+        ignored=[name for name in ("disable_tcp_keepalive",) if _extra(extras, name)],
     )
     if in_cluster and config_file:
         raise ValueError("in_cluster and config_file exclude each other")
@@ -91,6 +94,23 @@ def merged(
 def _extra(extras: Mapping[str, Any], name: str) -> Any:
     value = extras[name] if name in extras else extras.get(_OLD_PREFIX + name)
     return value or None
+
+
+def _object(extras: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return an extra that is an object, or the JSON text of one, in the words of the API.
+
+    :raises ValueError: it is neither.
+    """
+    value = _extra(extras, name)
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{name} of the Kubernetes connection is no JSON: {error}") from error
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{name} of the Kubernetes connection must be a JSON object")
+    made: dict[str, Any] = camel(dict(value))
+    return made
 
 
 def _true(value: Any) -> bool:

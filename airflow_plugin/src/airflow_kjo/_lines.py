@@ -45,6 +45,10 @@ class LineBuffer:
         if self._rest:
             self._push()
 
+    def first(self) -> str | None:
+        """Return the line that waits longest, without taking it; None where there is none."""
+        return self._lines[0] if self._lines else None
+
     def take(self) -> list[str]:
         """Return the lines to log together; none where there is none yet.
 

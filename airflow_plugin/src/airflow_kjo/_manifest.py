@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, TypeGuard
 
 from airflow_kjo._models import plain
@@ -16,6 +16,7 @@ from airflow_kjo._yaml import load_all
 Document: TypeAlias = Mapping[str, Any]
 JobYaml: TypeAlias = str | Document | Sequence[Document]
 Plain: TypeAlias = dict[str, Any]
+Load: TypeAlias = Callable[[str, str], list[Any]]
 
 # What JSON allows in a string and YAML refuses there, or takes for the end of a line.
 _NOT_PLAIN_IN_YAML = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ufffe\uffff]")
@@ -43,13 +44,14 @@ def job_name(given: str) -> str:
     return name[:_LONGEST_NAME].rstrip("-") or "task"
 
 
-def documents(job_yaml: object, what: str = "job_yaml") -> list[Plain]:
+def documents(job_yaml: object, what: str = "job_yaml", load: Load = load_all) -> list[Plain]:
     """Return the documents of a YAML or JSON text, of a dict, or of a list of dicts.
 
+    :param load: reads a text; is given it and ``what``.
     :raises ValueError: it is empty, not YAML, or of another type; the message says where.
     """
     if isinstance(job_yaml, str):
-        found: Any = load_all(job_yaml, what)
+        found: Any = load(job_yaml, what)
     elif isinstance(job_yaml, Sequence) and not isinstance(job_yaml, bytes | bytearray):
         found = list(job_yaml)
     else:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from airflow_kjo._messages import without_place
+
 REFUSED = 125
 """The exit code for what would fail the same way again: arguments, manifest, permissions."""
 
@@ -103,6 +105,8 @@ def read(returncode: int, result_file: Path) -> Outcome:
         outcome = _BY_CODE.get(returncode, "failed" if returncode else "succeeded")
     # The message is a sentence that has the reason in it.
     detail = result.get("message") or result.get("reason") or trouble
+    if isinstance(detail, str):
+        detail = without_place(detail)
     hint, xcom, markers = (result.get(k) for k in ("hint", "xcom", "markers"))
     return Outcome(
         exit_code,

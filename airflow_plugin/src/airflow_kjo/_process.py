@@ -29,7 +29,7 @@ TICK = 0.5
 
 _READ = 1 << 16
 
-_SECRET_PREFIXES = ("AIRFLOW__", "_AIRFLOW")
+_KEPT_BACK = ("AIRFLOW__", "_AIRFLOW", "KJO_")
 
 
 class NotStartedError(Exception):
@@ -43,12 +43,14 @@ class StartError(Exception):
 def child_environment(
     inherited: Mapping[str, str], extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the child's environment: ``inherited`` without Airflow's own settings, and ``extra``.
+    """Return the child's environment: ``inherited`` without Airflow's settings and kjo's, and ``extra``.
 
-    ``AIRFLOW__*`` holds the password of Airflow's database and the key of its tokens. The rest
-    stays: programs that fetch cluster credentials need it.
+    ``AIRFLOW__*`` holds the password of Airflow's database and the key of its tokens. ``KJO_*`` would
+    be flags of kjo that no operator shows: a ``KJO_SERVER`` left on a worker would send its tasks to
+    another cluster than their connection names. The rest stays: programs that fetch cluster
+    credentials need it.
     """
-    kept = {k: v for k, v in inherited.items() if not k.startswith(_SECRET_PREFIXES)}
+    kept = {k: v for k, v in inherited.items() if not k.startswith(_KEPT_BACK)}
     return {**kept, **(extra or {})}
 
 
@@ -62,6 +64,8 @@ class Process:
         those that shall be logged together at once. What it raises ends the run like any other
         exception.
     :param on_stderr: the same for its standard error.
+    :param opens: whether a line of standard error comes before what is on standard output by now; where
+        both wait, nothing else tells.
     :param kill_timeout: seconds from the request to end until SIGKILL.
     :param choose_signal: called once, in the calling thread and outside of signal handlers, when the
         child shall end: with the exception that is the reason, or None after :meth:`terminate`.
@@ -79,6 +83,7 @@ class Process:
         on_stdout: Callable[[list[str]], None],
         on_stderr: Callable[[list[str]], None],
         kill_timeout: float,
+        opens: Callable[[str], bool] = lambda _: False,
         choose_signal: Callable[[BaseException | None], int] = lambda _: signal.SIGTERM,
         orphaned: Callable[[], bool] = lambda: False,
         pass_fds: Sequence[int] = (),
@@ -88,6 +93,7 @@ class Process:
         self._stdin = memoryview(stdin)
         self._pass_fds = list(pass_fds)
         self._outputs = ((LineBuffer(), on_stdout), (LineBuffer(), on_stderr))
+        self._opens = opens
         self._kill_timeout = kill_timeout
         self._choose_signal = choose_signal
         self._orphaned = orphaned
@@ -230,6 +236,9 @@ class Process:
                 os.read(self._wake[0], _READ)
 
     def _give_out(self) -> None:
+        said, say = self._outputs[1]
+        while (line := said.first()) is not None and self._opens(line):
+            say(said.take())
         for buffer, take in self._outputs:
             while lines := buffer.take():
                 take(lines)

@@ -1,4 +1,6 @@
-"""Read manifests as kubectl reads them, which is how kjo does. No Airflow import.
+"""Read manifests as kubectl reads them, where kjo itself is not asked. No Airflow import.
+
+That is when a DAG is loaded, and of a kubeconfig: what is run, kjo reads (:mod:`airflow_kjo._read`).
 
 PyYAML's usual loader differs from it: it takes ``12:30`` for a number, ``2026-01-01`` for a date, leaves
 keys that are no text as they are, and takes the latter of two equal keys without a word.

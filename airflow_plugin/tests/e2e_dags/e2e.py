@@ -1,10 +1,10 @@
-"""DAGs for tests/test_e2e.py: each way in which a task can end, on a real cluster."""
+"""DAGs for tests/test_e2e.py: each way in which a task can end."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG
+from airflow import DAG
 
 from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator
 

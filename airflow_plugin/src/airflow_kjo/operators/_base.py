@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar, Literal
 
-from airflow_kjo import _compat, _manifest, _policy, _xcom, links
-from airflow_kjo._process import Process
-from airflow_kjo.exceptions import KjoRefusedError
+from airflow_kjo import _binary, _compat, _manifest, _policy, _read, _xcom, links
+from airflow_kjo._process import Process, StartError, child_environment
+from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from airflow_kjo.operators._run import DEFAULT_CONNECTION, Run
 
 XCom = Literal["sidecar", "termination"]
@@ -162,9 +163,33 @@ class KjoOperator(_compat.BaseOperator):
             arguments += ["--xcom", self.xcom]
         return arguments
 
+    def sidecar_members(self) -> dict[str, Any]:
+        """Return members of the sidecar that hands over a file; they win over the connection's."""
+        return {}
+
     def log_formatter_of_lines(self) -> Callable[[str, str], str] | None:
         """Return what makes a line of the log of a container's name and a line of its."""
         return None
+
+    def binary(self) -> str:
+        """Return the path of kjo.
+
+        :raises OSError: there is none; the message lists every place that was looked at.
+        """
+        return _binary.find(self.kjo_bin, _compat.option("binary"))
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment of kjo."""
+        return child_environment(os.environ, self.env)
+
+    def load(self, text: str, what: str) -> list[Any]:
+        """Return the objects of a text, as kjo reads it.
+
+        :raises ValueError: it is no manifest; the message has the place.
+        :raises OSError: there is no kjo.
+        :raises StartError: it cannot be started.
+        """
+        return _read.read(self.binary(), text, what, self.environment())
 
     # --- What Airflow calls -------------------------------------------------------------------------
 
@@ -179,6 +204,8 @@ class KjoOperator(_compat.BaseOperator):
         with ExitStack() as stack:
             try:
                 run.prepare(stack)
+            except StartError as error:
+                raise KjoError(f"kjo: {error}") from error
             except (OSError, ValueError, ImportError) as error:
                 raise KjoRefusedError(f"{self.task_id}: {error}") from error
             run.delete_former()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shlex
 import signal
 from collections.abc import Collection, Mapping
@@ -12,7 +12,6 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from airflow_kjo import (
-    _binary,
     _compat,
     _connection,
     _hook,
@@ -23,9 +22,9 @@ from airflow_kjo import (
     _xcom,
     links,
 )
-from airflow_kjo._messages import Messages, Output
+from airflow_kjo._messages import Messages, Output, opens
 from airflow_kjo._models import words
-from airflow_kjo._process import NotStartedError, Process, StartError, child_environment
+from airflow_kjo._process import NotStartedError, Process, StartError
 from airflow_kjo.exceptions import KjoError, KjoInterruptedError, KjoXComError, from_outcome
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Run:
         self.descriptors: list[int] = []
         self.extra: list[str] = []
         self.folder = Path()
-        self.xcom_image: str | None = None
+        self.xcom_flags: list[str] = []
         self._pushed: dict[str, Any] = {}
         deployment, warning = _identity.deployment(_compat.option("deployment_id"), _compat.base_url())
         if warning:
@@ -73,7 +72,7 @@ class Run:
     def prepare(self, stack: ExitStack) -> None:
         """Find out what to run, where and with what. Nothing is asked of the cluster."""
         operator = self.operator
-        self.binary = _binary.find(operator.kjo_bin, _compat.option("binary"))
+        self.binary = operator.binary()
         where = self._where()
         self.extra = words("extra_args", operator.extra_args)
         found = operator.build_documents(self.context)
@@ -87,14 +86,14 @@ class Run:
         own = _manifest.part(job, "metadata").get("namespace")
         namespace = operator.namespace or (None if own else where.namespace)
         self.manifest = _manifest.encode(found)
-        self.xcom_image = where.xcom_image
+        self.xcom_flags = self._sidecar(where)
         if where.ignored:
             self.log.warning(
                 "Extras of the connection %r that mean nothing for kjo: %s",
                 operator.kubernetes_conn_id,
                 ", ".join(where.ignored),
             )
-        cluster, self.descriptors = _connection.arguments(where, self._environment(), stack)
+        cluster, self.descriptors = _connection.arguments(where, operator.environment(), stack)
         chosen = namespace or own
         self.where = [*cluster, "-n", str(chosen)] if chosen else cluster
         # Only this user may enter it. What cannot be removed is no reason to fail the task.
@@ -117,9 +116,6 @@ class Run:
             config_file=operator.config_file,
             cluster_context=operator.cluster_context,
         )
-
-    def _environment(self) -> dict[str, str]:
-        return child_environment(os.environ, self.operator.env)
 
     def delete_former(self) -> None:
         """Delete the Jobs of the generations before a clear, which nobody waits for any more."""
@@ -159,14 +155,19 @@ class Run:
             "--message-format",
             "json",
             *self.operator.kjo_arguments(),
-            *(("--xcom-image", self.xcom_image) if self._sidecar_image() else ()),
+            *self.xcom_flags,
             *self.where,
             *self.extra,
         ]
         return _outcome.read(self._process(argv, self.manifest), result_file)
 
-    def _sidecar_image(self) -> bool:
-        return self.operator.xcom == "sidecar" and bool(self.xcom_image)
+    def _sidecar(self, where: _connection.Where) -> list[str]:
+        """Return what the sidecar that hands over a file is to be like."""
+        if self.operator.xcom != "sidecar":
+            return []
+        flags = ["--xcom-image", where.xcom_image] if where.xcom_image else []
+        members = {**where.xcom_container, **self.operator.sidecar_members()}
+        return [*flags, "--xcom-container", json.dumps(members)] if members else flags
 
     def _identity_arguments(self) -> list[str]:
         return [
@@ -183,11 +184,12 @@ class Run:
         self.log.info("Running %s", shlex.join(argv))
         process = Process(
             argv,
-            env=self._environment(),
+            env=operator.environment(),
             stdin=manifest,
             on_stdout=Output(self.log, operator.log_formatter_of_lines()),
             on_stderr=Messages(self.log, self._heard),
             kill_timeout=operator.kill_timeout,
+            opens=opens,
             choose_signal=self._choose_signal,
             orphaned=_stop.supervised(),
             pass_fds=self.descriptors,
@@ -216,6 +218,9 @@ class Run:
             if template := _compat.option("job_url"):
                 address = links.url(template, self.namespace, str(name))
                 self._push({links.XCOM_KEY: address})
+        elif event == "finished" and message.get("container_exit_code") in self._skipping():
+            # A failure that is wanted is no error.
+            message["level"] = "info"
         elif event in ("pod_scheduled", "container_started") and (pod := message.get("pod")):
             self._push({"pod_name": pod, "pod_namespace": self.namespace})
 

@@ -7,14 +7,13 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from airflow_kjo import _compat, _pod, _policy
-from airflow_kjo._manifest import Plain, job_name
-from airflow_kjo._models import plain
-from airflow_kjo._yaml import load_all
-from airflow_kjo.operators._base import KjoOperator
+from airflow_kjo._manifest import Plain, job_name, part, the_job
+from airflow_kjo._models import camel, mapping, plain
+from airflow_kjo.operators._body import ManifestOperator
 from airflow_kjo.operators._template import read_file
 
 
-class KubernetesLegacyJobOperator(KjoOperator):
+class KubernetesLegacyJobOperator(ManifestOperator):
     """Run a container as a Job, with the parameters that KubernetesPodOperator has for a pod.
 
     The Job has one pod that is never restarted and never replaced (``restartPolicy: Never``,
@@ -25,6 +24,10 @@ class KubernetesLegacyJobOperator(KjoOperator):
     ``pod_template_dict``; a falsy parameter never overrides them. Also taken are its older spellings
     (``resources``, ``node_selectors``, ``xcom_push``, ``"one,two"`` as ``image_pull_secrets``, the
     helper objects of Airflow 1.10).
+
+    With ``job_yaml`` (or ``body``, ``job_yaml_filepath``, ``body_filepath``) the parameters are laid
+    over a whole Job, whose pod template is the lowest of these layers: its first container becomes
+    the base container.
 
     :param is_delete_operator_pod: whether to delete the Job with its pods when it has ended,
         succeeded or not: True always, False never; by default ``on_finish_action`` says, which is
@@ -44,7 +47,8 @@ class KubernetesLegacyJobOperator(KjoOperator):
     :param log_formatter: makes of a container's name and a line what is logged.
     :param durable: False starts a new Job where one of the same run is found, instead of adopting
         it; ``reattach_on_restart`` is the older name.
-    :param backoff_limit: how often the Job replaces a pod that failed, within one try of the task.
+    :param backoff_limit: how often the Job replaces a pod that failed, within one try of the task;
+        by default 0, or what ``job_yaml`` says.
     :param ttl_seconds_after_finished: when Kubernetes deletes a Job that was kept.
     :param parallelism: pods at once.
     :param completions: pods that have to succeed.
@@ -75,7 +79,7 @@ class KubernetesLegacyJobOperator(KjoOperator):
         "configmaps",
         "node_selector",
         "base_container_name",
-        *KjoOperator.template_fields,
+        *ManifestOperator.template_fields,
     )
     template_fields_renderers = {"env_vars": "json", "env": "json"}  # noqa: RUF012 (Airflow's own way)
 
@@ -150,16 +154,13 @@ class KubernetesLegacyJobOperator(KjoOperator):
         trigger_kwargs: Mapping[str, Any] | None = None,
         container_name_log_prefix_enabled: bool = True,
         log_formatter: Callable[[str, str], str] | None = None,
-        backoff_limit: int = 0,
+        backoff_limit: int | None = None,
         ttl_seconds_after_finished: int | None = None,
         parallelism: int | None = None,
         completions: int | None = None,
         delete_policy: _policy.JobRunnerDeletePolicy | str | None = None,
         **kwargs: Any,
     ) -> None:
-        for refused in ("job_yaml", "job_yaml_filepath"):
-            if refused in kwargs:
-                raise TypeError(f"{type(self).__name__} makes the Job itself and takes no {refused}")
         if delete_policy is None:
             delete_policy = _delete_policy(is_delete_operator_pod, on_finish_action)
         super().__init__(delete_policy=delete_policy, **kwargs)
@@ -199,6 +200,7 @@ class KubernetesLegacyJobOperator(KjoOperator):
         self.tolerations = _kept(tolerations)
         self.security_context = security_context
         self.container_security_context = container_security_context
+        self.xcom_sidecar_container_security_context = xcom_sidecar_container_security_context
         self.dnspolicy = dnspolicy
         self.dns_config = dns_config
         self.hostname = hostname
@@ -243,7 +245,6 @@ class KubernetesLegacyJobOperator(KjoOperator):
                 "trigger_kwargs": trigger_kwargs,
                 "callbacks": callbacks,
                 "progress_callback": progress_callback,
-                "xcom_sidecar_container_security_context": xcom_sidecar_container_security_context,
                 "random_name_suffix": None if random_name_suffix else False,
             }.items()
             if value is not None
@@ -252,7 +253,8 @@ class KubernetesLegacyJobOperator(KjoOperator):
             self.adopt = "never"
         if self.do_xcom_push and self.xcom is None:
             self.xcom = "sidecar"
-        self._pod: Plain = {}
+        self._pod: Plain = {"spec": {}}
+        self._one_pod = True
 
     def before_rendering(self) -> None:
         """Make plain data of model objects, which have no template fields of their own."""
@@ -263,41 +265,43 @@ class KubernetesLegacyJobOperator(KjoOperator):
             self.env_vars = [{"name": k, "value": v} for k, v in self.env_vars.items()]
 
     def build_documents(self, context: _compat.Context) -> list[Plain]:
-        """Return the Job's manifest, made of the rendered parameters."""
-        self._pod = pod = self.build_pod()
-        metadata: Plain = {
-            key: dict(pod["metadata"][key])
-            for key in ("labels", "annotations")
-            if pod["metadata"].get(key)
-        }
-        metadata["name"] = job_name(str(self.name or pod["metadata"].pop("name", "") or self.task_id))
-        if namespace := pod["metadata"].pop("namespace", None):
+        """Return the Job's manifest: the rendered parameters, over ``job_yaml`` where it is given."""
+        found = self.given_documents()
+        job = the_job(found)
+        spec = part(job, "spec")
+        self._pod = pod = self.build_pod(part(spec, "template"))
+        metadata = part(job, "metadata")
+        of_pod = pod["metadata"]
+        name = self.name or metadata.get("name") or of_pod.pop("name", None) or self.task_id
+        namespace = metadata.get("namespace") or of_pod.pop("namespace", None)
+        for key in ("name", "namespace", "generateName"):
+            of_pod.pop(key, None)
+            metadata.pop(key, None)
+        metadata["name"] = job_name(str(name))
+        if namespace:
             # The parameter's wins, as all do.
             metadata["namespace"] = self.namespace or namespace
-        pod["metadata"].pop("name", None)
+        for key in ("labels", "annotations"):
+            if of_pod.get(key):
+                part(metadata, key).update(of_pod[key])
         knobs = {
+            "backoffLimit": self.backoff_limit,
             "ttlSecondsAfterFinished": self.ttl_seconds_after_finished,
             "parallelism": self.parallelism,
             "completions": self.completions,
         }
-        template = {key: pod[key] for key in ("metadata", "spec") if pod.get(key)}
-        job = {
-            "apiVersion": "batch/v1",
-            "kind": "Job",
-            "metadata": metadata,
-            "spec": {
-                "backoffLimit": self.backoff_limit,
-                **{key: value for key, value in knobs.items() if value is not None},
-                "template": template,
-            },
-        }
-        return [job]
+        spec.update({key: value for key, value in knobs.items() if value is not None})
+        if spec.get("backoffLimit") is None and spec.get("backoffLimitPerIndex") is None:
+            spec["backoffLimit"] = 0
+        self._one_pod = all(spec.get(key) in (None, 1) for key in ("parallelism", "completions"))
+        spec["template"] = {key: pod[key] for key in ("metadata", "spec") if pod.get(key)}
+        return found
 
-    def build_pod(self) -> Plain:
-        """Return the pod that the parameters describe: ``metadata`` and ``spec``."""
+    def build_pod(self, template: Plain | None = None) -> Plain:
+        """Return the pod of the parameters, laid over a template: ``metadata`` and ``spec``."""
         names = (name for name in _pod.Parts.__dataclass_fields__ if name != "templates")
         parts: dict[str, Any] = {name: getattr(self, name) for name in names}
-        return _pod.build(_pod.Parts(**parts, templates=self._templates()))
+        return _pod.build(_pod.Parts(**parts, templates=[template or {}, *self._templates()]))
 
     def _templates(self) -> list[Any]:
         templates: list[Any] = []
@@ -305,7 +309,7 @@ class KubernetesLegacyJobOperator(KjoOperator):
             text, what = file, "pod_template_file"
             if "\n" not in file:
                 text, what = read_file(file, self.get_template_env()), file
-            templates += load_all(text, what)
+            templates += self.load(text, what)
         elif self.pod_template_dict:
             templates.append(self.pod_template_dict)
         if self.full_pod_spec:
@@ -324,15 +328,29 @@ class KubernetesLegacyJobOperator(KjoOperator):
         if len(containers) + len(self._names("initContainers")) > 1:
             arguments += ["--main-container", self.base_container_name]
         arguments += self._shown()
-        if self.log_formatter is not None:
+        if self.log_formatter_of_lines() is not None:
             arguments += ["--prefix", "always"]
         elif not self.container_name_log_prefix_enabled:
             arguments += ["--prefix", "never"]
         return arguments
 
+    def sidecar_members(self) -> Plain:
+        """Return the parameter ``xcom_sidecar_container_security_context``, also where it is empty."""
+        given = self.xcom_sidecar_container_security_context
+        if given is None:
+            return {}
+        name = "xcom_sidecar_container_security_context"
+        return {"securityContext": camel(mapping(name, given))}
+
     def log_formatter_of_lines(self) -> Callable[[str, str], str] | None:
-        """Return the parameter ``log_formatter``."""
-        return self.log_formatter
+        """Return the parameter ``log_formatter``, or what tells the containers of one pod apart."""
+        if self.log_formatter is not None or not self.container_name_log_prefix_enabled:
+            return self.log_formatter
+        names = self._shown()[1::2] or [*self._names("containers"), *self._names("initContainers")]
+        if self._one_pod and self.get_logs and len(names) > 1:
+            # The pod's name, which is long, would tell nothing.
+            return "[{}] {}".format
+        return None
 
     def _shown(self) -> list[str]:
         """Return the flags for the containers whose logs are shown."""

@@ -1,0 +1,99 @@
+"""A whole Job under the parameters of the legacy operator, and the sidecar that it asks for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_kjo import KubernetesLegacyJobOperator
+from airflow_kjo.exceptions import KjoRefusedError
+from conftest import FakeKjo, run
+
+Make = Callable[..., FakeKjo]
+
+BODY = """
+apiVersion: batch/v1
+kind: Job
+metadata: {name: given, namespace: team, annotations: {a: "1"}}
+spec:
+  backoffLimit: 4
+  suspend: true
+  template:
+    metadata: {labels: {theirs: "1"}}
+    spec:
+      serviceAccountName: account
+      containers:
+        - {name: first, image: old, env: [{name: A, value: '{{ x }}'}]}
+        - {name: second, image: other}
+"""
+
+
+def manifest(fake: FakeKjo, **parameters: Any) -> Any:
+    run(KubernetesLegacyJobOperator(task_id="t", **parameters), x="X")
+    (job,) = [json.loads(text) for text in fake.call["stdin"].split("---\n")]
+    return job
+
+
+@pytest.mark.parametrize("name", ["body", "job_yaml"])
+def test_parameters_are_laid_over_a_job(fake_kjo: Make, name: str) -> None:
+    job = manifest(
+        fake_kjo(),
+        image="new",
+        cmds=["run"],
+        env_vars={"B": "b"},
+        labels={"mine": "2"},
+        parallelism=2,
+        **{name: BODY},
+    )
+    assert job["metadata"]["name"] == "given"
+    assert job["metadata"]["namespace"] == "team"
+    assert job["metadata"]["annotations"] == {"a": "1"}
+    assert job["metadata"]["labels"]["mine"] == "2"
+    spec = job["spec"]
+    assert (spec["backoffLimit"], spec["suspend"], spec["parallelism"]) == (4, True, 2)
+    pod = spec["template"]
+    assert pod["metadata"]["labels"].items() >= {"theirs": "1", "mine": "2"}.items()
+    assert pod["spec"]["serviceAccountName"] == "account"
+    assert pod["spec"]["containers"] == [
+        {
+            "name": "base",
+            "image": "new",
+            "command": ["run"],
+            "env": [{"name": "A", "value": "X"}, {"name": "B", "value": "b"}],
+            "terminationMessagePolicy": "File",
+        },
+        {"name": "second", "image": "other"},
+    ]
+
+
+def test_a_parameter_wins_over_the_job(fake_kjo: Make) -> None:
+    job = manifest(fake_kjo(), body=BODY, name="mine", namespace="team", backoff_limit=0)
+    assert (job["metadata"]["name"], job["spec"]["backoffLimit"]) == ("mine", 0)
+
+
+def test_a_bad_job_is_refused_with_its_place() -> None:
+    with pytest.raises(KjoRefusedError, match="line 2, column 7"):
+        run(KubernetesLegacyJobOperator(task_id="t", body="kind: Job\n  spec: {}\n"))
+    with pytest.raises(ValueError, match="job_yaml and body exclude each other"):
+        KubernetesLegacyJobOperator(task_id="t", body=BODY, job_yaml=BODY)
+
+
+@pytest.mark.parametrize(
+    ("context", "expected"), [({}, {}), ({"run_as_user": 7}, {"runAsUser": 7}), (None, {"runAsUser": 1})]
+)
+def test_the_sidecars_context_wins_over_the_connections(
+    fake_kjo: Make, no_connections: dict[str, Any], context: Any, expected: Any
+) -> None:
+    fake = fake_kjo()
+    extras = {"xcom_sidecar_container_security_context": {"runAsUser": 1}}
+    no_connections["kubernetes_default"] = SimpleNamespace(extra_dejson=extras)
+    operator = KubernetesLegacyJobOperator(
+        task_id="t", image="i", do_xcom_push=True, xcom_sidecar_container_security_context=context
+    )
+    run(operator)
+    argv = fake.call["argv"]
+    assert json.loads(argv[argv.index("--xcom-container") + 1]) == {"securityContext": expected}
