@@ -324,6 +324,13 @@ pub enum LogNotice {
         /// Between which stamps.
         gap: Gap,
     },
+    /// The last line of a long log has no end.
+    Torn {
+        /// The pod.
+        pod: String,
+        /// The container.
+        container: String,
+    },
     /// The end of a log could not be confirmed.
     Unproven {
         /// The pod.

@@ -155,6 +155,7 @@ pub async fn read<T: Fn(LogNews)>(reader: Reader<T>) {
         }
         let life = state.borrow().life;
         rest.until_now(life);
+        follow.torn(log.cursor.torn());
         let next = follow.ended(&end, brought, life);
         log.counts.reconnected(follow.reconnects());
         match next {
@@ -227,7 +228,7 @@ fn began<T: Fn(LogNews)>(complete: Complete, source: &LogSource, waited: Duratio
         .is_some_and(|(start, first)| first > start + ROTATED_AFTER);
     match complete {
         Complete::Yes if late && begins_late && source.start == Start::Beginning => Complete::LateStart,
-        Complete::Yes | Complete::Unproven | Complete::LateStart | Complete::Denied => complete,
+        Complete::Yes | Complete::Torn | Complete::Unproven | Complete::LateStart | Complete::Denied => complete,
     }
 }
 

@@ -86,6 +86,7 @@ pub const EVENTS: &[(&str, &[&str], &str)] = &[
     ("announced", &["reason", "why"], "the Job has announced its end and waits for its pods"),
     ("log_denied", &["pod", "container", "why"], "a log may not be read"),
     ("log_gap", &["pod", "container", "from", "to"], "lines of a log are lost"),
+    ("log_torn", &["pod", "container"], "a log of more than 16 KiB ends amid a line: the node may have lost what was written last"),
     ("log_unproven", &["pod", "container"], "the last lines of a log may be missing"),
     ("log_late_start", &["pod", "container"], "the first lines of a log may be missing"),
     ("marker_malformed", &["pod", "container", "why"], "a marker line (`--markers`) cannot be understood"),
@@ -334,6 +335,7 @@ fn of_logs(notice: &LogNotice) -> Facts {
             "log_gap",
             json!({"pod": pod, "container": container, "from": gap.from.to_string(), "to": gap.to.to_string()}),
         ),
+        LogNotice::Torn { pod, container } => facts(Warning, "log_torn", json!({"pod": pod, "container": container})),
         LogNotice::Unproven { pod, container } => {
             facts(Warning, "log_unproven", json!({"pod": pod, "container": container}))
         }

@@ -235,6 +235,12 @@ fn of_logs(notice: &LogNotice) -> String {
             "log gap in pod/{pod} container {container}: lines between {} are lost (rotated away by the node)",
             between(gap)
         ),
+        LogNotice::Torn { pod, container } => format!(
+            "the log of pod/{pod} container {container} ends amid a line, and nothing has come in the 3s since \
+             its container ended: what it wrote last may be missing\n\
+             hint: if its program ends its lines, the node has lost the rest (containerd 1.6 does); let it sleep \
+             a second after its last output"
+        ),
         LogNotice::Unproven { pod, container } => format!(
             "the log of pod/{pod} container {container} went away before its end could be read: \
              its last lines may be missing"

@@ -146,6 +146,10 @@ pub(crate) fn notices() -> Vec<Notice> {
             container: container(),
             gap: gap(),
         }),
+        Notice::Log(LogNotice::Torn {
+            pod: "etl-x-1".into(),
+            container: "main".into(),
+        }),
         Notice::Log(LogNotice::Unproven {
             pod: pod(),
             container: container(),

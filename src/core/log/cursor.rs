@@ -35,6 +35,8 @@ pub struct Cursor {
     gap: Option<Gap>,
     lines: u64,
     bytes: u64,
+    /// The last byte that was passed on was no newline.
+    amid_line: bool,
 }
 
 /// The stream that is read now.
@@ -58,6 +60,10 @@ enum Whose {
     /// Another log's: nothing of it is taken.
     Strangers,
 }
+
+/// A log of more bytes than this whose last line has no newline may be torn: containerd gathers what is written
+/// in pieces of this size, and what programs write without a last newline is rarely longer.
+const TORN_FROM: u64 = 16 * 1024;
 
 /// What the bytes up to the next newline are.
 #[derive(Debug)]
@@ -112,6 +118,7 @@ impl Default for Cursor {
             gap: None,
             lines: 0,
             bytes: 0,
+            amid_line: false,
         }
     }
 }
@@ -134,6 +141,12 @@ impl Cursor {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// What was passed on stops amid a line, and is more than programs write without a newline.
+    #[must_use]
+    pub fn torn(&self) -> bool {
+        self.amid_line && self.bytes > TORN_FROM
     }
 
     /// The gap that was found since this was last asked.
@@ -375,6 +388,7 @@ impl Cursor {
             if !fresh.is_empty() {
                 sink.content(fresh, begins);
                 self.bytes += fresh.len() as u64;
+                self.amid_line = end.is_none();
             }
         }
         let Some(end) = end else { return &[] };
@@ -415,6 +429,7 @@ impl Cursor {
                 sink.content(b"\n", None);
                 self.bytes += 1;
                 self.lines += 1;
+                self.amid_line = false;
             }
         }
         let skip = match known {

@@ -30,6 +30,9 @@ const STATUS_LAG: [Duration; 4] = [
 /// takes a second to tell that the Job has ended (`syncJobBatchPeriod`), so nobody waits for this.
 const WRITING_LAG: Duration = Duration::from_millis(500);
 
+/// The same for a log that stops amid a line, as it does while a busy node has not written all of it.
+const TORN_LAG: Duration = Duration::from_secs(3);
+
 /// A log that is read in turn with others is read again after this, less than the half minute that is
 /// promised.
 const TURN_AFTER: Duration = Duration::from_secs(20);
@@ -112,6 +115,8 @@ pub struct LogState {
 pub enum Complete {
     /// The container had ended and a later read brought nothing new.
     Yes,
+    /// Read to its end, which is amid a line: the node may have lost what its container wrote last.
+    Torn,
     /// The API could not tell: the log went away before the last read.
     Unproven,
     /// The end is proven, the beginning is not: the log was first read long after the container's start,
@@ -173,6 +178,8 @@ pub struct Follow {
     read: bool,
     /// Tries in a row that were denied, or that only the kubelet's own words came of.
     vain: u32,
+    /// What was read stops amid a line, as no program would.
+    torn: bool,
 }
 
 impl Follow {
@@ -196,7 +203,19 @@ impl Follow {
             denied: None,
             read: false,
             vain: 0,
+            torn: false,
         }
+    }
+
+    /// Whether what was read of the log stops amid a line, as no program would; to be told before
+    /// [`Self::ended`].
+    pub fn torn(&mut self, torn: bool) {
+        self.torn = torn;
+    }
+
+    /// For how long after its container's end a log may still grow.
+    fn writing_lag(&self) -> Duration {
+        if self.torn { TORN_LAG } else { WRITING_LAG }
     }
 
     /// Why the log may not be read at all, for example 403.
@@ -213,8 +232,8 @@ impl Follow {
             return Opening::Never;
         }
         // What is read for the first time is read at once, for it may go away.
-        if state.life == Life::Ended && self.opened > 0 && rested < WRITING_LAG {
-            return Opening::After(WRITING_LAG.saturating_sub(rested));
+        if state.life == Life::Ended && self.opened > 0 && rested < self.writing_lag() {
+            return Opening::After(self.writing_lag().saturating_sub(rested));
         }
         // It runs on, so its stream was broken off, in however good order.
         let broken = std::mem::take(&mut self.ended_early) && state.life == Life::Running;
@@ -250,7 +269,7 @@ impl Follow {
     /// A stream has ended. `brought` says whether it brought a byte that was not known, `life` what
     /// the status says now.
     pub fn ended(&mut self, end: &End, brought: bool, life: Life) -> Next {
-        let settled = self.opened_in.life >= Life::Ended && self.rested >= WRITING_LAG && !brought;
+        let settled = self.opened_in.life >= Life::Ended && self.rested >= self.writing_lag() && !brought;
         if *end == End::Eof {
             // It could be read.
             self.denied = None;
@@ -262,6 +281,7 @@ impl Follow {
         });
         self.ended_early = *end == End::Eof && life == Life::Running && self.opened_in.followed;
         match (end, life) {
+            (End::Eof, Life::Ended | Life::Gone) if settled && self.torn => Next::Done(Complete::Torn),
             (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
             (_, Life::Gone) => Next::Done(Complete::Unproven),
             // The lag of the node's writing stands before the opening.
@@ -407,6 +427,29 @@ mod tests {
         );
         opening(&mut f, Life::Ended);
         assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
+    }
+
+    #[test]
+    fn a_log_that_stops_amid_a_line_is_waited_for_longer_and_then_called_torn() {
+        let mut f = follow();
+        opening(&mut f, Life::Running);
+        f.torn(true);
+        assert!(matches!(f.ended(&End::Eof, true, Life::Ended), Next::Open { .. }));
+        let short = Opening::After(TORN_LAG.saturating_sub(WRITING_LAG));
+        assert_eq!(opening_after(&mut f, Life::Ended, WRITING_LAG), short);
+        // The rest of it comes late.
+        assert_eq!(opening_after(&mut f, Life::Ended, TORN_LAG), Opening::Now);
+        f.torn(false);
+        assert!(matches!(f.ended(&End::Eof, true, Life::Ended), Next::Open { .. }));
+        opening(&mut f, Life::Ended);
+        assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Yes));
+        // It does not.
+        let mut f = follow();
+        opening(&mut f, Life::Running);
+        f.torn(true);
+        assert!(matches!(f.ended(&End::Eof, true, Life::Ended), Next::Open { .. }));
+        assert_eq!(opening_after(&mut f, Life::Ended, TORN_LAG), Opening::Now);
+        assert_eq!(f.ended(&End::Eof, false, Life::Ended), Next::Done(Complete::Torn));
     }
 
     #[test]

@@ -429,6 +429,7 @@ impl Machine {
                 let notice = match complete {
                     // A denied log was told when it was denied.
                     Complete::Yes | Complete::Denied => None,
+                    Complete::Torn => Some(Notice::Log(LogNotice::Torn { pod, container })),
                     Complete::Unproven => Some(Notice::Log(LogNotice::Unproven { pod, container })),
                     Complete::LateStart => Some(Notice::Log(LogNotice::LateStart { pod, container })),
                 };
