@@ -178,8 +178,17 @@ pub struct Follow {
     read: bool,
     /// Tries in a row that were denied, or that only the kubelet's own words came of.
     vain: u32,
-    /// What was read stops amid a line, as no program would.
-    torn: bool,
+    /// Where what was read stops.
+    stops: Stops,
+}
+
+/// Where a log stops, as far as it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stops {
+    /// Where a program may have stopped writing.
+    AnyPlace,
+    /// Amid a line, as no program would.
+    AmidLine,
 }
 
 impl Follow {
@@ -203,19 +212,22 @@ impl Follow {
             denied: None,
             read: false,
             vain: 0,
-            torn: false,
+            stops: Stops::AnyPlace,
         }
     }
 
     /// Whether what was read of the log stops amid a line, as no program would; to be told before
     /// [`Self::ended`].
     pub fn torn(&mut self, torn: bool) {
-        self.torn = torn;
+        self.stops = if torn { Stops::AmidLine } else { Stops::AnyPlace };
     }
 
     /// For how long after its container's end a log may still grow.
     fn writing_lag(&self) -> Duration {
-        if self.torn { TORN_LAG } else { WRITING_LAG }
+        match self.stops {
+            Stops::AnyPlace => WRITING_LAG,
+            Stops::AmidLine => TORN_LAG,
+        }
     }
 
     /// Why the log may not be read at all, for example 403.
@@ -281,7 +293,9 @@ impl Follow {
         });
         self.ended_early = *end == End::Eof && life == Life::Running && self.opened_in.followed;
         match (end, life) {
-            (End::Eof, Life::Ended | Life::Gone) if settled && self.torn => Next::Done(Complete::Torn),
+            (End::Eof, Life::Ended | Life::Gone) if settled && self.stops == Stops::AmidLine => {
+                Next::Done(Complete::Torn)
+            }
             (End::Eof, Life::Ended | Life::Gone) if settled => Next::Done(Complete::Yes),
             (_, Life::Gone) => Next::Done(Complete::Unproven),
             // The lag of the node's writing stands before the opening.
