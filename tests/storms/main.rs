@@ -107,7 +107,8 @@ fn every_line_once_through_every_storm() {
     let plans: Vec<Plan> = (0..wish.runs).map(|n| wish.plan(n)).collect();
     let (millions, plans): (Vec<Plan>, Vec<Plan>) = plans.into_iter().partition(|p| p.workload == Workload::Million);
     let (alone, beside): (Vec<Plan>, Vec<Plan>) = plans.into_iter().partition(|p| p.kind.alone());
-    let ns = Namespace::alone();
+    // Nothing else is in this process.
+    let ns = Namespace::new();
     let _state = BACKEND.is_sandbox().then(|| State::new(ns.state_folder()));
     let mut reports = side_by_side(&beside, &ns, &runtime, wish.at_once);
     for kind in [Kind::ApiServer, Kind::Kubelet] {
