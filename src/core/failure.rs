@@ -135,10 +135,13 @@ impl Failure {
         match status.code {
             401 => Some("log in to the cluster again, or check the user of this context".to_owned()),
             403 if status.heals_with_time() => Some("try again later".to_owned()),
-            403 => Some(format!(
-                "ask for the Role of manifests/rbac.yaml in namespace {namespace}, or check with \
-                 'kubectl auth can-i create jobs -n {namespace}'"
-            )),
+            403 => {
+                let (verb, resource) = status.forbidden().unwrap_or(("create", "jobs"));
+                Some(format!(
+                    "ask for the Role of manifests/rbac.yaml in namespace {namespace}, or check with \
+                     'kubectl auth can-i {verb} {resource} -n {namespace}'"
+                ))
+            }
             404 if status.about.as_ref().is_some_and(|(kind, _)| kind == "namespaces") => Some(format!(
                 "create it with 'kubectl create namespace {namespace}', or choose another with -n"
             )),
@@ -149,6 +152,16 @@ impl Failure {
 }
 
 impl Status {
+    /// Verb and resource that are not allowed (apiserver, `responsewriters.Forbidden`: `User "x" cannot get
+    /// resource "secrets" in …`).
+    fn forbidden(&self) -> Option<(&str, &str)> {
+        let (_, refused) = self.message.split_once(" cannot ")?;
+        let (verb, rest) = refused.split_once(" resource \"")?;
+        let (resource, _) = rest.split_once('"')?;
+        let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'/');
+        (word(verb) && word(resource)).then_some((verb, resource))
+    }
+
     /// A refusal that is about the moment, not about the request: quota and dying namespaces.
     /// Both come as 403 (`plugin/pkg/admission/{resourcequota,namespace/lifecycle}`).
     fn heals_with_time(&self) -> bool {

@@ -429,31 +429,28 @@ impl Machine {
 
     fn not_replaced(&mut self, owner: &JobView) -> Vec<Action> {
         let (job, namespace, identity) = (&self.plan.job, &self.plan.namespace, &self.plan.identity);
-        let bears = match owner.run_id.as_deref() {
-            None => "it bears no run id".to_owned(),
-            Some(id) if id == identity.run_id => String::new(),
-            Some(id) => format!("it bears run id {id}, this run has {}", identity.run_id),
+        let whose = match owner.run_id.as_deref() {
+            None => "is not this run's: it bears no run id".to_owned(),
+            Some(id) if id == identity.run_id => "is an earlier Job of this run id, which is not adopted".to_owned(),
+            Some(id) => format!(
+                "is not this run's: it bears run id {id}, this run has {}",
+                identity.run_id
+            ),
         };
-        let (state, advice) = if owner.terminal().is_some() {
-            ("exists", "have kjo delete it first with --replace, ")
+        let (message, advice) = if owner.terminal().is_some() {
+            (
+                format!("job/{job} exists and {whose}"),
+                "have kjo delete it first with --replace, ",
+            )
         } else if identity.replace {
             (
-                "has not finished, and --replace deletes finished Jobs only",
+                format!("job/{job}, which has not finished, {whose}; --replace deletes finished Jobs only"),
                 "wait for it, ",
             )
         } else {
-            ("exists", "")
+            (format!("job/{job} exists and {whose}"), "")
         };
-        let verdict = Verdict::new(
-            Outcome::Refused,
-            "AlreadyExists",
-            if bears.is_empty() {
-                format!("job/{job} {state}: it is an earlier Job of this run id, and is not adopted")
-            } else {
-                format!("job/{job} {state} and is not this run's: {bears}")
-            },
-        )
-        .with_hint(Some(format!(
+        let verdict = Verdict::new(Outcome::Refused, "AlreadyExists", message).with_hint(Some(format!(
             "{advice}delete it with 'kjo delete {job} -n {namespace}', or choose another --name or --run-id"
         )));
         self.finish(verdict, Cleanup::Nothing)
