@@ -173,6 +173,16 @@ impl Status {
 mod tests {
     use super::*;
 
+    #[test]
+    fn the_hint_of_a_refusal_names_what_was_refused() {
+        let hint = |message: &str| answered(403, "Forbidden", message).hint("team").unwrap_or_default();
+        let secrets = "secrets is forbidden: User \"robot\" cannot get resource \"secrets\" in API group \"\"";
+        assert!(hint(secrets).contains("can-i get secrets -n team"), "{}", hint(secrets));
+        let logs = "pods \"p\" is forbidden: User \"robot\" cannot get resource \"pods/log\" in API group \"\"";
+        assert!(hint(logs).contains("can-i get pods/log -n team"), "{}", hint(logs));
+        assert!(hint("a webhook says no").contains("can-i create jobs -n team"));
+    }
+
     fn answered(code: u16, reason: &str, message: &str) -> Failure {
         Failure::Answered(Box::new(Status {
             code,
