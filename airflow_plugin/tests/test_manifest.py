@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_kjo._manifest import documents, encode, is_path, part, secret_values, the_job
+from airflow_kjo._manifest import documents, encode, is_path, part, the_job
 from conftest import ROOT
 
 
@@ -131,14 +131,6 @@ def test_parts_are_made_and_what_is_none_is_refused() -> None:
     assert whole == {"a": {"b": {"c": 1}}}
     with pytest.raises(ValueError, match=r"the manifest's a\.b\.c must be a mapping"):
         part(whole, "a", "b", "c")
-
-
-def test_the_values_of_secrets() -> None:
-    found = documents(
-        "kind: Secret\ndata: {a: aHVudGVyMg==, b: '%%', c: gIA=}\nstringData: {d: plain, e: ''}\n"
-        "---\nkind: ConfigMap\ndata: {x: shown}\n"
-    )
-    assert secret_values(found) == ["aHVudGVyMg==", "hunter2", "%%", "gIA=", "plain"]
 
 
 MANIFESTS = ROOT.parent / "tests" / "manifests"

@@ -149,27 +149,3 @@ def part(whole: Plain, *keys: str) -> Plain:
         if not isinstance(whole, dict):
             raise ValueError(f"the manifest's {'.'.join(keys[: i + 1])} must be a mapping")
     return whole
-
-
-def secret_values(found: Sequence[Document]) -> list[str]:
-    """Return the values of the Secrets among documents, as they are written there and decoded."""
-    import base64
-    import binascii
-
-    values: list[str] = []
-    for document in found:
-        if document.get("kind") != "Secret":
-            continue
-        for key in ("data", "stringData"):
-            block = document.get(key)
-            for value in block.values() if isinstance(block, Mapping) else ():
-                if not isinstance(value, str) or not value:
-                    continue
-                values.append(value)
-                if key == "data":
-                    try:
-                        values.append(base64.b64decode(value, validate=True).decode())
-                    except (binascii.Error, UnicodeDecodeError):
-                        # Binary, or not base64, which the API server will say.
-                        continue
-    return values

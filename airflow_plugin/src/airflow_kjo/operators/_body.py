@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from airflow_kjo import _compat, _manifest
+from airflow_kjo import _compat, _secrets
 from airflow_kjo._manifest import JobYaml, Plain, documents, is_path, the_job
+from airflow_kjo._models import plain
 from airflow_kjo._process import StartError
 from airflow_kjo.exceptions import KjoRefusedError
 from airflow_kjo.operators._base import KjoOperator
@@ -112,20 +114,24 @@ class ManifestOperator(KjoOperator):
     def mask_secrets(self) -> None:
         """Have Airflow hide the values of the manifest's Secrets."""
         body = self.job_yaml
-        if body is None or (isinstance(body, str) and "Secret" not in body):
+        if not isinstance(body, str):
+            values = _secrets.of_objects(plain(body))
+        elif not _secrets.mentioned(body):
             return
-        try:
-            try:
-                found = documents(body, load=self.load)
-            except (OSError, StartError):
-                # Rendered where there is no kjo, to be looked at.
-                found = documents(body)
-        except ValueError:
-            # Told when the task runs, with the place.
-            return
-        values = _manifest.secret_values(found)
-        for value in values:
+        else:
+            # As it is written, and what it means; where it means nothing, the task will say so.
+            values = _secrets.of_text(body)
+            with suppress(ValueError):
+                values += _secrets.of_objects(self._looked_at(body))
+        for value in dict.fromkeys(values):
             _compat.mask_secret(value)
+
+    def _looked_at(self, body: str) -> list[Plain]:
+        try:
+            return documents(body, load=self.load)
+        except (OSError, StartError):
+            # Rendered where there is no kjo, to be looked at.
+            return documents(body)
 
     def given_documents(self) -> list[Plain]:
         """Return the manifest's documents, or a Job that says nothing where there is none."""
