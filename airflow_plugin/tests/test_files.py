@@ -110,6 +110,26 @@ def test_a_missing_file_fails_at_the_run_and_says_where(
         run(operator)
 
 
+def test_a_file_that_is_no_text_is_refused_by_the_task(fake_kjo: Make, dag: DAG, write: Any) -> None:
+    fake_kjo()
+    path = write("latin.yaml", "")
+    path.write_bytes("kind: Job\nx: grüße\n".encode("latin-1"))
+    for name in ("latin.yaml", str(path)):
+        operator = KubernetesJobOperator(task_id=f"t{len(name)}", dag=dag, job_yaml=name)
+        operator.resolve_template_files()
+        with pytest.raises(KjoRefusedError, match=r"latin\.yaml is not UTF-8 text"):
+            run(operator)
+
+
+def test_a_path_may_lead_up(fake_kjo: Make, dag: DAG, write: Any) -> None:
+    fake = fake_kjo()
+    write("../up.yaml", TEXT)
+    operator = KubernetesJobOperator(task_id="t", dag=dag, body_filepath="../up.yaml")
+    operator.resolve_template_files()
+    run(operator, x="X")
+    assert job_of(fake)["x"] == "X"
+
+
 def test_the_values_of_secrets_are_masked_before_they_are_shown(
     fake_kjo: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

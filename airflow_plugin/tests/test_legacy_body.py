@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
 
@@ -97,3 +98,39 @@ def test_the_sidecars_context_wins_over_the_connections(
     run(operator)
     argv = fake.call["argv"]
     assert json.loads(argv[argv.index("--xcom-container") + 1]) == {"securityContext": expected}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"secrets": 5}, "secrets must be a list, not int"),
+        ({"secrets": "abc"}, "secrets must be a list, not str"),
+        ({"startup_timeout_seconds": "soon"}, "startup_timeout_seconds must be a number of seconds"),
+        ({"pod_template_dict": {"spec": {"containers": ["a"]}}}, "spec.containers must be a list"),
+        ({"pod_template_dict": {"spec": {"containers": {"a": 1}}}}, "spec.containers must be a list"),
+        (
+            {"pod_template_dict": {"spec": {"containers": [{"name": "a", "env": {"A": "b"}}]}}},
+            "container a.env must be a list of mappings",
+        ),
+    ],
+)
+def test_an_odd_parameter_is_refused_by_name(
+    fake_kjo: Make, parameters: dict[str, Any], message: str
+) -> None:
+    fake = fake_kjo()
+    with pytest.raises(KjoRefusedError, match="t: .*" + message):
+        run(KubernetesLegacyJobOperator(task_id="t", image="i", **parameters))
+    assert not fake.called
+
+
+@pytest.mark.parametrize(
+    ("given", "flag"),
+    [("300", "300s"), (86400 * 12, "1036800s"), (0.5, "0.5s"), (timedelta(minutes=2), "120s")],
+)
+def test_time_outs(fake_kjo: Make, given: Any, flag: str) -> None:
+    fake = fake_kjo()
+    run(KubernetesLegacyJobOperator(task_id="t", image="i", startup_timeout_seconds=given))
+    argv = fake.call["argv"]
+    assert (
+        argv[argv.index("--schedule-timeout") + 1] == argv[argv.index("--startup-timeout") + 1] == flag
+    )

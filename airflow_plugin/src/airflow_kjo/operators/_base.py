@@ -7,7 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, ClassVar, Literal
 
-from airflow_kjo import _binary, _compat, _manifest, _policy, _read, _xcom, links
+from airflow_kjo import _binary, _compat, _hook, _manifest, _policy, _read, _xcom, links
+from airflow_kjo._models import seconds, strings
 from airflow_kjo._process import Process, StartError, child_environment
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from airflow_kjo.operators._run import DEFAULT_CONNECTION, Run
@@ -116,7 +117,7 @@ class KjoOperator(_compat.BaseOperator):
         self.cluster_context = cluster_context
         self.get_logs = get_logs
         self.delete_policy = _policy.policy(delete_policy or self.default_delete_policy)
-        self.skip_on_exit_code = skip_on_exit_code
+        self.skip_on_exit_code = _codes(skip_on_exit_code)
         self.xcom = _one_of("xcom", xcom, (None, "sidecar", "termination"))
         self.parse_xcom_event = parse_xcom_event
         self.on_kube_api_event = on_kube_api_event
@@ -129,9 +130,10 @@ class KjoOperator(_compat.BaseOperator):
         self.deferrable = deferrable
         self.extra_args = extra_args
         self.env = env
-        self.kill_timeout = kill_timeout
+        self.kill_timeout = seconds("kill_timeout", kill_timeout)
         self.kjo_bin = kjo_bin
         self.keep_on_kill = False
+        self.job_is_chosen = False
         self.not_applied: list[str] = ["deferrable"] if deferrable else []
         self.process: Process | None = None
         self.killed = False
@@ -180,7 +182,7 @@ class KjoOperator(_compat.BaseOperator):
 
     def environment(self) -> dict[str, str]:
         """Return the environment of kjo."""
-        return child_environment(os.environ, self.env)
+        return child_environment(os.environ, strings("env", self.env))
 
     def load(self, text: str, what: str) -> list[Any]:
         """Return the objects of a text, as kjo reads it.
@@ -206,11 +208,25 @@ class KjoOperator(_compat.BaseOperator):
                 run.prepare(stack)
             except StartError as error:
                 raise KjoError(f"kjo: {error}") from error
+            except _hook.HookError as error:
+                raise self._of_the_hook(error) from error.__cause__
             except (OSError, ValueError, ImportError) as error:
                 raise KjoRefusedError(f"{self.task_id}: {error}") from error
+            except (TypeError, AttributeError, LookupError) as error:
+                raise KjoRefusedError(
+                    f"{self.task_id}: a parameter or the manifest is not what it must be: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
             run.delete_former()
             outcome = run.run()
         return run.conclude(outcome)
+
+    def _of_the_hook(self, error: _hook.HookError) -> Exception:
+        decided = error.__cause__
+        if isinstance(decided, _compat.AirflowSkipException):
+            return decided
+        kind = KjoRefusedError if isinstance(decided, _compat.AirflowFailException) else KjoError
+        return kind(f"{self.task_id}: {error}")
 
     def on_kill(self) -> None:
         """Have the run end. Airflow calls this in a signal handler: no waiting."""
@@ -251,4 +267,24 @@ class KjoOperator(_compat.BaseOperator):
 def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+    return value
+
+
+def _codes(value: Any) -> int | tuple[int, ...] | None:
+    """Return ``skip_on_exit_code`` as numbers.
+
+    :raises ValueError: it is none.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
+        return tuple(_code(item) for item in value)
+    return _code(value)
+
+
+def _code(value: Any) -> int:
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"skip_on_exit_code must be an exit code or a list of them, not {value!r}")
     return value

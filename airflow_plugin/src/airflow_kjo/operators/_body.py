@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from airflow_kjo import _compat, _secrets
-from airflow_kjo._manifest import JobYaml, Plain, documents, is_path, the_job
-from airflow_kjo._models import plain
+from airflow_kjo._manifest import JobYaml, Plain, choose, documents, is_path, option, the_job
+from airflow_kjo._models import plain, words
 from airflow_kjo._process import StartError
 from airflow_kjo.exceptions import KjoRefusedError
 from airflow_kjo.operators._base import KjoOperator
@@ -22,8 +22,9 @@ class ManifestOperator(KjoOperator):
     :param job_yaml: the manifest: YAML text; the path of a file (one line that ends in .yaml, .yml,
         .json or one of these and .j2; relative to the DAG's folder or its
         ``template_searchpath``), whose text is a template like any other and may include others; a
-        dict; or a list of dicts, for a Job with ConfigMaps, Secrets and the like. A Pod among
-        them, where there is no Job, becomes one. Where it says nothing of them, ``restartPolicy`` is
+        dict; or a list of dicts, for a Job with ConfigMaps, Secrets and the like. A CronJob, Pod or
+        PodTemplate among them, where there is no Job, becomes one; of several things that run,
+        ``extra_args=["--job", "NAME"]`` chooses. Where it says nothing of them, ``restartPolicy`` is
         Never and ``backoffLimit`` 0. (templated)
     :param job_yaml_filepath: the path of such a file, whatever its ending. (templated)
     :param body: another name of ``job_yaml``. (templated)
@@ -134,8 +135,17 @@ class ManifestOperator(KjoOperator):
             return documents(body)
 
     def given_documents(self) -> list[Plain]:
-        """Return the manifest's documents, or a Job that says nothing where there is none."""
+        """Return the manifest's documents, or a Job that says nothing where there is none.
+
+        The one that ``--job`` of ``extra_args`` names is the first, and a Job.
+        """
+        file = self.job_yaml_filepath
+        if file is not None and not isinstance(file, str):
+            raise ValueError(f"job_yaml_filepath must be a path, not {type(file).__name__}")
         self._read_file()
         if self.job_yaml is None:
             return [{"apiVersion": "batch/v1", "kind": "Job"}]
-        return documents(self.job_yaml, self.job_yaml_filepath or "job_yaml", self.load)
+        found = documents(self.job_yaml, file or "job_yaml", self.load)
+        chosen = option(words("extra_args", self.extra_args), "--job")
+        self.job_is_chosen = chosen is not None and choose(found, chosen)
+        return found

@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow_kjo import _compat, _pod, _policy
 from airflow_kjo._manifest import Plain, job_name, part, the_job
-from airflow_kjo._models import camel, mapping, plain
+from airflow_kjo._models import camel, mapping, plain, seconds
 from airflow_kjo.operators._body import ManifestOperator
 from airflow_kjo.operators._template import read_file
 
@@ -319,11 +319,11 @@ class KubernetesLegacyJobOperator(ManifestOperator):
     def kjo_arguments(self) -> list[str]:
         """Return the arguments of ``kjo run``."""
         arguments = super().kjo_arguments()
-        schedule = self.schedule_timeout_seconds or self.startup_timeout_seconds
-        if schedule:
-            arguments += ["--schedule-timeout", f"{schedule:g}s"]
-        if self.startup_timeout_seconds:
-            arguments += ["--startup-timeout", f"{self.startup_timeout_seconds:g}s"]
+        startup = _duration("startup_timeout_seconds", self.startup_timeout_seconds)
+        if schedule := _duration("schedule_timeout_seconds", self.schedule_timeout_seconds) or startup:
+            arguments += ["--schedule-timeout", schedule]
+        if startup:
+            arguments += ["--startup-timeout", startup]
         containers = self._names("containers")
         if len(containers) + len(self._names("initContainers")) > 1:
             arguments += ["--main-container", self.base_container_name]
@@ -365,6 +365,12 @@ class KubernetesLegacyJobOperator(ManifestOperator):
 
     def _names(self, kind: str) -> list[str]:
         return [str(container.get("name")) for container in self._pod["spec"].get(kind) or []]
+
+
+def _duration(name: str, value: Any) -> str | None:
+    """Return a number of seconds as kjo takes it; None for none at all, and for 0."""
+    number = seconds(name, value) if value is not None else 0
+    return f"{number:.3f}".rstrip("0").rstrip(".") + "s" if number else None
 
 
 def _chosen(value: Any, every: list[str], default: list[str]) -> list[str]:
