@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,7 +8,12 @@ from typing import Any
 
 import pytest
 
-from airflow_kjo import JobRunnerDeletePolicy, KubernetesJobOperator, exceptions
+from airflow_kjo import (
+    JobRunnerDeletePolicy,
+    KubernetesJobOperator,
+    KubernetesLegacyJobOperator,
+    exceptions,
+)
 from airflow_kjo._compat import (
     AirflowException,
     AirflowFailException,
@@ -332,6 +338,12 @@ def test_what_is_wrong_from_the_beginning(parameters: dict[str, Any], message: s
         KubernetesJobOperator(task_id="t", job_yaml=JOB, **parameters)
 
 
+@pytest.mark.parametrize("parameter", ["on_finish_action", "on_kill_action", "delete_policy", "adopt"])
+def test_what_is_wrong_from_the_beginning_names_the_task(parameter: str) -> None:
+    with pytest.raises(ValueError, match=f"^my_task: {parameter} must be"):
+        KubernetesLegacyJobOperator(task_id="my_task", image="i", **{parameter: "x"})
+
+
 def test_one_manifest_and_no_more() -> None:
     with pytest.raises(ValueError, match="one of job_yaml, job_yaml_filepath and image is needed"):
         KubernetesJobOperator(task_id="t")
@@ -350,7 +362,45 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
     )
     run(operator)
     (line,) = [line for line in task_log if "Not applied" in line]
-    assert line.endswith(": deferrable, random_name_postfix_length, startup_timeout_seconds")
+    assert line.endswith(
+        ": deferrable (it runs in the ordinary way), random_name_postfix_length, startup_timeout_seconds"
+    )
+
+
+def test_markers_are_read_without_showing_logs(fake_kjo: Make, task_log: list[str]) -> None:
+    markers = {"xcom": {}, "events": [{"name": "a", "value": "1"}], "errors": []}
+    fake = fake_kjo(f"say('noise'); result(outcome='succeeded', markers={markers!r})")
+    seen: list[str] = []
+    operator = KubernetesJobOperator(
+        task_id="t",
+        job_yaml=JOB,
+        get_logs=False,
+        on_kube_api_event=lambda event, _: seen.append(event.line),
+    )
+    run(operator)
+    assert flags(fake) == ["--markers", "hide"]
+    assert seen == ["::kube_api:a=1"]
+    assert "noise" not in task_log
+
+
+def test_a_task_can_be_copied_after_its_run(fake_kjo: Make) -> None:
+    fake_kjo()
+    operator = KubernetesJobOperator(task_id="t", job_yaml=JOB)
+    run(operator)
+    assert operator.process is None
+    assert copy.deepcopy(operator).job_yaml == operator.job_yaml
+
+
+@pytest.mark.parametrize(
+    "written", ["say('error: unexpected --nope', 2); say('hint: see help', 2)", None]
+)
+def test_without_a_result_file_kjos_own_words_are_in_the_exception(
+    fake_kjo: Make, written: str | None
+) -> None:
+    said = written or "event('refused', 'error', 'error: unexpected --nope', hint='see help')"
+    fake_kjo(f"{said}; sys.exit(125)")
+    with pytest.raises(KjoRefusedError, match=r"\(unexpected --nope\)\nhint: see help$"):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, extra_args=["--nope"]))
 
 
 def test_without_jinja_braces_are_text(fake_kjo: Make) -> None:
@@ -389,7 +439,9 @@ def test_the_delete_policy(fake_kjo: Make, given: Any, flag: str) -> None:
 
 
 def test_no_delete_policy() -> None:
-    with pytest.raises(ValueError, match="must be one of Never, Always, IfFailed, IfSucceeded"):
+    with pytest.raises(
+        ValueError, match=r"^t: delete_policy must be one of Never, Always, IfFailed, IfSucceeded"
+    ):
         KubernetesJobOperator(task_id="t", job_yaml=JOB, delete_policy="sometimes")
 
 

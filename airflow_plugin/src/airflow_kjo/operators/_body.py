@@ -55,8 +55,11 @@ class ManifestOperator(KjoOperator):
         if len(named) > 1:
             raise ValueError(f"{self.task_id}: {' and '.join(named)} exclude each other")
         manifest = job_yaml if job_yaml is not None else body
-        self.job_yaml = os.fspath(manifest) if isinstance(manifest, os.PathLike) else manifest
         file = job_yaml_filepath if job_yaml_filepath is not None else body_filepath
+        if isinstance(manifest, os.PathLike):
+            # A path, whatever it ends in.
+            manifest, file = None, manifest
+        self.job_yaml = manifest
         self.job_yaml_filepath = os.fspath(file) if isinstance(file, os.PathLike) else file
         self.validate_body_on_init = validate_body_on_init
         self._validate()
@@ -70,10 +73,15 @@ class ManifestOperator(KjoOperator):
         try:
             self._read_file()
         except OSError as error:
+            if self.validate_body_on_init and not self._is_template(self._path()):
+                raise KjoRefusedError(f"{self.task_id}: {error}") from error
             self.log.debug("Left for the run of the task: %s", error)
         else:
             self._validate()
         super().resolve_template_files()
+
+    def _is_template(self, text: object) -> bool:
+        return self.enable_jinja and isinstance(text, str) and ("{{" in text or "{%" in text)
 
     def _path(self) -> str | None:
         if isinstance(self.job_yaml_filepath, str) and self.job_yaml is None:
@@ -84,7 +92,11 @@ class ManifestOperator(KjoOperator):
         path = self._path()
         if path is None:
             return False
-        self.job_yaml = read_template(path, self.get_template_env())
+        name = "job_yaml_filepath" if self.job_yaml is None else "job_yaml"
+        try:
+            self.job_yaml = read_template(path, self.get_template_env())
+        except OSError as error:
+            raise OSError(f"{name}: {error}") from error
         return True
 
     def _validate(self) -> None:
@@ -92,7 +104,7 @@ class ManifestOperator(KjoOperator):
         body = self.job_yaml
         if not self.validate_body_on_init or body is None or is_path(body):
             return
-        if self.enable_jinja and isinstance(body, str) and ("{{" in body or "{%" in body):
+        if self._is_template(body):
             return
         if isinstance(body, str | Mapping | list | tuple):
             try:

@@ -7,6 +7,7 @@ import shlex
 import signal
 from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -52,6 +53,7 @@ class Run:
         self.xcom_flags: list[str] = []
         self.arguments: list[str] = []
         self.formatter: Callable[[str, str], str] | None = None
+        self.messages = Messages(self.log, self._heard)
         self._pushed: dict[str, Any] = {}
         deployment, warning = _identity.deployment(_compat.option("deployment_id"), _compat.base_url())
         if warning:
@@ -180,7 +182,11 @@ class Run:
             *self.where,
             *self.extra,
         ]
-        return _outcome.read(self._process(argv, self.manifest), result_file)
+        outcome = _outcome.read(self._process(argv, self.manifest), result_file)
+        if outcome.success or outcome.detail:
+            return outcome
+        # Refused before there could be a result file: arguments that kjo does not know.
+        return replace(outcome, detail=self.messages.last_error, hint=self.messages.last_hint)
 
     def _sidecar(self, where: _connection.Where) -> list[str]:
         """Return what the sidecar that hands over a file is to be like."""
@@ -203,12 +209,13 @@ class Run:
     def _process(self, argv: list[str], manifest: bytes) -> int:
         operator = self.operator
         self.log.info("Running %s", shlex.join(argv))
+        self.messages = Messages(self.log, self._heard)
         process = Process(
             argv,
             env=operator.environment(),
             stdin=manifest,
-            on_stdout=Output(self.log, self.formatter),
-            on_stderr=Messages(self.log, self._heard),
+            on_stdout=Output(self.log, self.formatter) if operator.shows_logs() else _unseen,
+            on_stderr=self.messages,
             kill_timeout=operator.kill_timeout,
             opens=opens,
             choose_signal=self._choose_signal,
@@ -348,6 +355,10 @@ class Run:
         if codes is None:
             return ()
         return (codes,) if isinstance(codes, int) else codes
+
+
+def _unseen(_: list[str]) -> None:
+    """Take lines that are only read for what kjo finds in them."""
 
 
 def _described(error: Exception) -> str:
