@@ -82,6 +82,7 @@ def test_dicts_and_lists(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_is_no_secret_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     body = JOB + "---\nkind: ConfigMap\ndata: {mode: production}\n" + HEAD + "data: {}\n"
     assert masked(body, monkeypatch) == []
+    assert "key: |" not in masked(JOB + HEAD + "stringData:\n  key: |\n    hunter2\n", monkeypatch)
     assert _secrets.of_objects([{"kind": "Secret", "data": None}, 5, {"kind": "Secret"}]) == []
 
 

@@ -113,8 +113,9 @@ def _lines(rest: str, column: int) -> Iterator[str]:
         if line.strip() and len(line) - len(line.lstrip()) <= column:
             return
         key = _KEY.match(line)
-        yield from _candidates(line[key.end() :] if key else line)
-        if key and _tells(line):
+        value = line[key.end() :] if key else line
+        yield from _candidates(value)
+        if key and _tells(line) and any(c.isalnum() for c in value):
             # A line of a text may look like a key and its value.
             yield line.strip()
 

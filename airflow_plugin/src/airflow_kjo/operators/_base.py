@@ -281,10 +281,8 @@ class KjoOperator(_compat.BaseOperator):
                 self.render_files(context)
                 for name, value in before.items():
                     after = getattr(self, name, None)
-                    if isinstance(value, str) and isinstance(after, str):
-                        # Jinja takes the last newline away.
-                        if value.rstrip("\n") != after.rstrip("\n"):
-                            self._rendered.add(after)
+                    if isinstance(value, str) and isinstance(after, str) and not _same(value, after):
+                        self._rendered.add(after)
             finally:
                 if self.jinja_job_args is not None:
                     context["job"] = had
@@ -302,6 +300,11 @@ class KjoOperator(_compat.BaseOperator):
 
     def mask_secrets(self) -> None:
         """Have Airflow hide what is secret among the rendered fields, before it shows them."""
+
+
+def _same(template: str, rendered: str) -> bool:
+    # Jinja takes the last newline away.
+    return template.rstrip("\n") == rendered.rstrip("\n")
 
 
 def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
