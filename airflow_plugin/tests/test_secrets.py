@@ -90,3 +90,15 @@ def test_values_are_also_decoded() -> None:
     data = {"a": "aHVudGVyMg==", "b": "%%", "c": "gIA="}
     values = _secrets.of_objects([{"kind": "Secret", "data": data, "stringData": {"d": "plain"}}])
     assert values == ["aHVudGVyMg==", "hunter2", "%%", "gIA=", "plain"]
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_of_very_much_the_whole_manifest_is_hidden(monkeypatch: pytest.MonkeyPatch, good: bool) -> None:
+    lines = "".join(f"    line of words {i}\n" for i in range(1000))
+    job = JOB if good else JOB.replace("kind: Job", "kind: Job: x")
+    body = (job + HEAD + "stringData:\n  a: |\n" + lines).rstrip("\n")
+    values = masked(body, monkeypatch)
+    assert len(values) <= 2
+    assert shown(body, values) == "***"
+    secret = {"kind": "Secret", "stringData": {"a": lines}}
+    assert masked([{"kind": "Job"}, secret], monkeypatch) == [lines.strip()]

@@ -16,6 +16,9 @@ from typing import Any
 _SHORTEST = 5
 """Airflow hides nothing shorter."""
 
+MOST = 60
+"""More texts than these take Airflow seconds: then the whole manifest is hidden as one."""
+
 _SECRET = re.compile(r"\bSecret\b|[\"']?kind[\"']?\s*:\s*\"[^\"\n]*\\")
 _BLOCK = re.compile(r"(?<![\w.-])[\"']?(?:data|stringData)[\"']?[ \t]*:(?=\s|[{&!]|$)", re.MULTILINE)
 _KEY = re.compile(r"\s*(?:\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s\"'{}\[\],#][^:]*?)\s*:(?:\s+|$)")
@@ -28,9 +31,12 @@ def mentioned(text: str) -> bool:
     return _SECRET.search(text) is not None
 
 
-def of_objects(value: Any) -> list[str]:
-    """Return the values of the Secrets in plain data, wherever they are."""
-    return list(dict.fromkeys(_of_objects(value)))
+def of_objects(value: Any, *, whole: bool = False) -> list[str]:
+    """Return the values of the Secrets in plain data, wherever they are.
+
+    :param whole: leave out their lines, and other ways to write them.
+    """
+    return list(dict.fromkeys(_of_objects(value, whole)))
 
 
 def of_text(text: str) -> list[str]:
@@ -43,22 +49,22 @@ def of_text(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _of_objects(value: Any) -> Iterator[str]:
+def _of_objects(value: Any, whole: bool) -> Iterator[str]:
     if isinstance(value, Mapping):
         if value.get("kind") == "Secret":
             for key in ("data", "stringData"):
                 block = value.get(key)
                 for item in block.values() if isinstance(block, Mapping) else ():
-                    yield from _shown(item, encoded=key == "data")
+                    yield from _shown(item, encoded=key == "data", whole=whole)
             return
         value = value.values()
     elif not isinstance(value, list | tuple):
         return
     for item in value:
-        yield from _of_objects(item)
+        yield from _of_objects(item, whole)
 
 
-def _shown(value: Any, *, encoded: bool) -> Iterator[str]:
+def _shown(value: Any, *, encoded: bool, whole: bool) -> Iterator[str]:
     """Yield the ways in which a value may be shown."""
     if isinstance(value, bool) or value is None:
         return
@@ -66,31 +72,33 @@ def _shown(value: Any, *, encoded: bool) -> Iterator[str]:
         yield str(value)
     if not isinstance(value, str) or not value:
         return
-    yield from _pieces(value)
+    yield from _pieces(value, whole)
     if encoded:
-        yield from _decoded(value)
+        yield from _decoded(value, whole)
 
 
-def _pieces(value: str) -> Iterator[str]:
-    if stripped := value.strip():
+def _pieces(value: str, whole: bool) -> Iterator[str]:
+    stripped = value.strip()
+    if stripped:
         yield stripped
+    if stripped and not whole:
         # As JSON and Python write it.
         yield json.dumps(stripped)[1:-1]
         yield json.dumps(stripped, ensure_ascii=False)[1:-1]
         yield repr(stripped)[1:-1]
-    if "\n" in stripped:
+    if "\n" in stripped and not whole:
         yield from (line.strip() for line in stripped.splitlines() if _tells(line))
 
 
-def _decoded(value: str) -> Iterator[str]:
-    whole = "".join(value.split())
+def _decoded(value: str, whole: bool = False) -> Iterator[str]:
+    joined = "".join(value.split())
     try:
-        text = base64.b64decode(whole, validate=True).decode()
+        text = base64.b64decode(joined, validate=True).decode()
     except (binascii.Error, ValueError):
         # Binary, or not base64, which the API server will say.
         return
-    yield whole
-    yield from _pieces(text)
+    yield joined
+    yield from _pieces(text, whole)
 
 
 def _tells(text: str) -> bool:

@@ -238,7 +238,9 @@ class KjoOperator(_compat.BaseOperator):
             except StartError as error:
                 raise KjoError(f"kjo: {error}") from error
             except _hook.HookError as error:
-                raise self._of_the_hook(error) from error.__cause__
+                if isinstance(error.__cause__, _compat.AirflowSkipException):
+                    raise error.__cause__ from None
+                raise self._of_the_hook(error) from error
             except (OSError, ValueError, ImportError) as error:
                 raise KjoRefusedError(f"{self.task_id}: {error}") from error
             except (TypeError, AttributeError, LookupError) as error:
@@ -250,10 +252,8 @@ class KjoOperator(_compat.BaseOperator):
             outcome = run.run()
         return run.conclude(outcome)
 
-    def _of_the_hook(self, error: _hook.HookError) -> Exception:
+    def _of_the_hook(self, error: _hook.HookError) -> KjoError:
         decided = error.__cause__
-        if isinstance(decided, _compat.AirflowSkipException):
-            return decided
         kind = KjoRefusedError if isinstance(decided, _compat.AirflowFailException) else KjoError
         return kind(f"{self.task_id}: {error}")
 

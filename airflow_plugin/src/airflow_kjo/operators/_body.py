@@ -127,16 +127,22 @@ class ManifestOperator(KjoOperator):
     def mask_secrets(self) -> None:
         """Have Airflow hide the values of the manifest's Secrets."""
         body = self.job_yaml
+        written: list[str] = []
+        found: Any = []
         if not isinstance(body, str):
-            values = _secrets.of_objects(plain(body))
+            found = plain(body)
         elif not _secrets.mentioned(body):
             return
         else:
             # As it is written, and what it means; where it means nothing, the task will say so.
-            values = _secrets.of_text(body)
+            written = _secrets.of_text(body)
             with suppress(ValueError):
-                values += _secrets.of_objects(self._looked_at(body))
-        for value in dict.fromkeys(values):
+                found = self._looked_at(body)
+        values = dict.fromkeys([*written, *_secrets.of_objects(found)])
+        if len(values) > _secrets.MOST:
+            manifest = [body] if isinstance(body, str) else []
+            values = dict.fromkeys([*manifest, *_secrets.of_objects(found, whole=True)])
+        for value in values:
             _compat.mask_secret(value)
 
     def _looked_at(self, body: str) -> list[Plain]:
