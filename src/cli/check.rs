@@ -80,7 +80,7 @@ async fn ask(cluster: &Cluster, found: &mut Found) {
         return;
     }
     found.user = Some(cluster.user().await);
-    for permission in access::ALL {
+    for permission in access::ALL.into_iter().chain(access::FOR_FLAGS) {
         let may = cluster.may(&permission).await;
         found.permissions.push((permission, may));
     }

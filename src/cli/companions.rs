@@ -95,7 +95,11 @@ async fn judged(
         }
         AfterCreate::Never if !of_dry_runs(&failure) => Err(Refusal::new(
             message,
-            "correct the manifest, or ask for the permission; nothing was created",
+            if failure.is(403) {
+                "ask for the Role kjo-companions of manifests/roles.yaml in this namespace; nothing was created"
+            } else {
+                "correct the manifest; nothing was created"
+            },
         )),
         // A webhook that cannot judge without effects judges when it comes to it.
         AfterCreate::Never | AfterCreate::SendAgain | AfterCreate::ReadBack | AfterCreate::Exists => Ok(Ok(())),

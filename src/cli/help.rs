@@ -41,10 +41,18 @@ fn named(name: &str) -> Command {
         .bin_name(name)
         .after_help(words(AFTER))
         .mut_subcommand("run", |c| {
-            c.override_usage(sources("run")).after_long_help(words(AFTER_RUN))
+            briefly(
+                c.override_usage(sources("run")).after_long_help(words(AFTER_RUN)),
+                "run",
+                name,
+            )
         })
         .mut_subcommand("render", |c| {
-            c.override_usage(sources("render")).after_long_help(words(AFTER_RENDER))
+            briefly(
+                c.override_usage(sources("render")).after_long_help(words(AFTER_RENDER)),
+                "render",
+                name,
+            )
         })
         .mut_subcommand("attach", |c| elsewhere(c).after_long_help(words(AFTER_ATTACH)))
         .mut_subcommand("status", |c| elsewhere(c).after_long_help(words(AFTER_STATUS)))
@@ -54,6 +62,47 @@ fn named(name: &str) -> Command {
     #[cfg(feature = "sandbox")]
     let command = command.mut_subcommand("sandbox", |c| c.after_long_help(words(AFTER_SANDBOX)));
     command
+}
+
+/// Flags of the short help of `run` and `render`: what most runs need.
+const BRIEF: [&str; 27] = [
+    "file",
+    "image",
+    "from",
+    "command",
+    "env",
+    "env_file",
+    "secret_env",
+    "script",
+    "mount_file",
+    "limits",
+    "set",
+    "job",
+    "name",
+    "run_id",
+    "ttl",
+    "timeout",
+    "deadline",
+    "startup_timeout",
+    "delete",
+    "remove",
+    "detach",
+    "container",
+    "result_file",
+    "namespace",
+    "context",
+    "quiet",
+    "verbose",
+];
+
+/// Two screens of flags are for reading, not for a look.
+fn briefly(command: Command, what: &str, name: &str) -> Command {
+    command
+        .mut_args(|arg| {
+            let brief = BRIEF.contains(&arg.get_id().as_str()) || arg.get_id() == "sandbox";
+            if brief { arg } else { arg.hide_short_help(true) }
+        })
+        .after_help(format!("All flags, with examples and exit codes: {name} {what} --help"))
 }
 
 const AFTER: &str = "\
@@ -86,7 +135,7 @@ Examples:
       kjo run --sandbox -f job.yaml
 
   From a template, on another cluster:
-      envsubst < job.yaml | kjo run -f - --context staging -n team
+      envsubst '$TAG' < job.yaml | kjo run -f - --context staging -n team
 
 Exit codes:
   0         the Job succeeded

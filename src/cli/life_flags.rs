@@ -222,7 +222,7 @@ fn ttl(text: &str) -> Result<Ttl, String> {
         "none" => Ok(Ttl::None),
         "as-is" => Ok(Ttl::AsIs),
         text => duration::parse(text)
-            .map(|ttl| Ttl::Seconds(ttl.as_secs()))
+            .map(|ttl| Ttl::Seconds(duration::whole_seconds(ttl)))
             .map_err(|e| format!("{e}; or say none or as-is")),
     }
 }

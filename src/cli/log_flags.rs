@@ -10,6 +10,7 @@ use crate::core::{
     machine::LogPlan,
     size,
 };
+use crate::spec::Refusal;
 
 /// What is shown of the containers' logs, and how.
 #[derive(Debug, Args)]
@@ -75,6 +76,22 @@ pub enum PrefixWhen {
 }
 
 impl LogArgs {
+    /// Whether all of `-c` are there: a name that is wrong would show nothing of a run.
+    ///
+    /// # Errors
+    /// One that the manifest does not declare.
+    pub(super) fn known(&self, declared: &[Declared]) -> Result<(), Refusal> {
+        let there = |name: &String| declared.iter().any(|container| container.name == *name);
+        let Some(name) = self.container.iter().find(|name| !there(name)) else {
+            return Ok(());
+        };
+        let names: Vec<&str> = declared.iter().map(|container| container.name.as_str()).collect();
+        Err(Refusal::new(
+            format!("-c {name:?}: the Job has no such container, only {}", names.join(", ")),
+            "name one of these; what the cluster adds to the pods is shown with --all-containers",
+        ))
+    }
+
     /// The plan, for a manifest that declares these containers, or for the Job as it will be read.
     #[must_use]
     pub fn plan(&self, declared: Option<Vec<Declared>>, start: Start) -> LogPlan {

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     cluster::Connection,
-    core::{log::choice::Declared, main_container, notice::Notice, outcome::Verdict},
+    core::{duration, log::choice::Declared, main_container, notice::Notice, outcome::Verdict},
     report::Reporter,
     spec::{
         Refusal,
@@ -115,7 +115,7 @@ pub(super) fn prepared(
         namespace: settings.namespace.as_deref(),
         context_namespace,
         ttl: settings.life.ttl.unwrap_or_default(),
-        deadline: settings.life.deadline.map(|deadline| deadline.as_secs().max(1)),
+        deadline: settings.life.deadline.map(|deadline| duration::whole_seconds(deadline)),
         pull_policy: settings.pull_policy,
         run_id,
     };

@@ -38,8 +38,9 @@ use tokio::time::Instant;
 use self::{
     args::{Cli, Command},
     settings::Env,
+    usage::Usage,
 };
-use crate::{core::exit, report};
+use crate::{core::exit, report, spec::Refusal};
 
 /// Parses these arguments and does what they ask for.
 #[must_use]
@@ -63,9 +64,13 @@ pub fn main(argv: impl IntoIterator<Item = OsString>, env: Env<'_>) -> ExitCode 
             };
             let help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
             if error.use_stderr() && usage::wants_json(&argv, env) {
-                report::refuse_as_json(&usage::refusal(&error.render().to_string()));
+                report::refuse_as_json(&if help {
+                    Refusal::new("no command is given", "see 'kjo --help'")
+                } else {
+                    Usage::new(&error, &argv).refusal()
+                });
             } else if error.use_stderr() && !help {
-                report::refuse_arguments(&error.render().to_string());
+                report::refuse_arguments(&Usage::new(&error, &argv).text());
             } else {
                 // An error of printing is none: `kjo --help | head -1` has seen enough.
                 drop(error.print());

@@ -261,6 +261,7 @@ fn plan(settings: &RunSettings, prepared: &Prepared, run_id: &RunId) -> Result<(
     let sidecar = xcom_flags::sidecar(&wanted);
     let mut declared = Declared::of(&prepared.job);
     declared.retain(|container| Some(&container.name) != sidecar.as_ref());
+    settings.logs.known(&declared)?;
     let (adopt, adopt_failed) = settings.life.adopt();
     let start = if settings.life.since_attach {
         Start::Now

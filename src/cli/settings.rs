@@ -99,6 +99,22 @@ impl RunSettings {
                 "add --sandbox, or leave --isolation out",
             ));
         }
+        for (given, flag, field) in [
+            (args.life.deadline.is_some(), "--deadline", "spec.activeDeadlineSeconds"),
+            (args.life.ttl.is_some(), "--ttl", "spec.ttlSecondsAfterFinished"),
+            (
+                args.image_pull_policy.is_some(),
+                "--image-pull-policy",
+                "imagePullPolicy",
+            ),
+        ] {
+            if given && args.overlay.sets(field) {
+                return Err(Refusal::new(
+                    format!("{flag} and --set both set {field}"),
+                    "leave one of them out",
+                ));
+            }
+        }
         let given_env = args.env.iter().map(|e| image::env(e, env)).collect::<Result<_, _>>()?;
         let image = given("--image", args.image)?;
         let main = Main {
@@ -124,7 +140,7 @@ impl RunSettings {
         Ok(Self {
             source,
             overlay: args.overlay,
-            name: args.name,
+            name: given("--name", args.name)?,
             exact_name: args.exact_name,
             run_id: args.run_id.as_deref().map(RunId::given).transpose()?,
             namespace: namespace(args.cluster.namespace.clone())?,

@@ -25,8 +25,8 @@ impl Target {
     pub(super) async fn find(args: ClusterArgs, env: Env<'_>) -> Result<Self, Refusal> {
         if args.sandbox {
             return Err(Refusal::new(
-                "--sandbox starts a cluster for one run, which has no Job to be found",
-                "leave --sandbox out",
+                "--sandbox starts a cluster for one run: there is none to look at before or after",
+                "run something in it with 'kjo run --sandbox', or keep one with 'kjo sandbox'",
             ));
         }
         let namespace = settings::namespace(args.namespace.clone())?;

@@ -221,7 +221,7 @@ impl Where {
             return Err(Refusal::new(
                 "there is no cluster to talk to: no kubeconfig was found (--kubeconfig, KUBECONFIG, ~/.kube/config), \
                  and kjo does not run in a pod",
-                "name a kubeconfig with --kubeconfig FILE, or try it as processes of this machine with --sandbox",
+                "name a kubeconfig with --kubeconfig FILE, or try a run as processes of this machine with 'kjo run --sandbox'",
             ));
         }
         let mut config = Config::incluster().map_err(|e| {

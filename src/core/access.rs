@@ -47,6 +47,20 @@ const fn core(verb: &'static str, resource: &'static str, without: &'static str)
     }
 }
 
+/// What some flags need beside: objects that are sent along with the Job (`manifests/roles.yaml`, kjo-companions).
+pub const FOR_FLAGS: [Permission; 2] = [
+    core(
+        "create",
+        "secrets",
+        "--secret-env, --secret-file and Secrets beside the Job are refused; kjo-companions of manifests/roles.yaml has it",
+    ),
+    core(
+        "create",
+        "configmaps",
+        "--script, --mount-file and ConfigMaps beside the Job are refused; kjo-companions of manifests/roles.yaml has it",
+    ),
+];
+
 /// To mark a Job as delivered.
 pub const PATCH_JOBS: Permission = ALL[5];
 

@@ -4,6 +4,12 @@ use std::time::Duration;
 
 const UNITS: [(&str, f64); 5] = [("ms", 0.001), ("s", 1.0), ("m", 60.0), ("h", 3600.0), ("d", 86400.0)];
 
+/// Whole seconds, as the API has them, and not less than the duration.
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}
+
 /// Reads a duration. A bare number is seconds; units may be chained, each at most once and from
 /// large to small. Zero, negative numbers and more than 100 years are refused.
 ///

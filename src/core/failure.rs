@@ -145,6 +145,10 @@ impl Failure {
             404 if status.about.as_ref().is_some_and(|(kind, _)| kind == "namespaces") => Some(format!(
                 "create it with 'kubectl create namespace {namespace}', or choose another with -n"
             )),
+            422 if status.message.contains("the sandbox does not honour") => Some(
+                "run it on a cluster, or take the field away for the sandbox: --set FIELD=null; nothing was created"
+                    .to_owned(),
+            ),
             400 | 422 => Some("correct the manifest; nothing was created".to_owned()),
             _ => None,
         }

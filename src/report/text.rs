@@ -27,14 +27,9 @@ pub(super) fn framed(text: &str) -> String {
         .collect()
 }
 
-/// What is wrong with the arguments, in clap's words.
+/// What is wrong with the arguments.
 pub(super) fn arguments(said: &str) -> String {
-    let lines = said.lines().map(str::trim_end).filter(|line| !line.is_empty());
-    let lines = lines.map(|line| match line {
-        "For more information, try '--help'." => "hint: see --help".to_owned(),
-        line => line.replacen("  tip: ", "hint: ", 1),
-    });
-    framed(&lines.collect::<Vec<_>>().join("\n"))
+    framed(said)
 }
 
 /// A refusal before anything was tried.

@@ -62,6 +62,12 @@ impl World {
     /// 404, or 409 if a precondition does not hold.
     pub fn delete(&self, key: &Key, options: &DeleteOptions) -> Result<Deleted, Refused> {
         let now = self.seconds();
+        // plugin/pkg/admission/namespace/lifecycle, `immortalNamespaces`.
+        if key.resource == Resource::Namespaces
+            && ["default", "kube-public", "kube-system"].contains(&key.name.as_str())
+        {
+            return Err(Refused::forbidden(key, "this namespace may not be deleted"));
+        }
         let object = self.modify(key, options.dry_run, |object| {
             check(key, object, options)?;
             let grace = grace(key.resource, object, options.grace);

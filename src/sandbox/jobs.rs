@@ -78,6 +78,10 @@ impl Jobs {
             Resource::Pods => {
                 let owner = meta::owners(&change.object).find(|o| o["controller"] == true && o["kind"] == "Job");
                 let Some(name) = owner.and_then(|o| o["name"].as_str()) else {
+                    // Left alone by a Job that was deleted with its pods orphaned, also while they run.
+                    if !change.gone {
+                        self.release_orphan(&change.key.namespace, &change.object);
+                    }
                     return;
                 };
                 let job = Key::new(Resource::Jobs, &change.key.namespace, name);

@@ -38,6 +38,8 @@ struct State {
     /// Events, the oldest first: the real ones go after an hour, these when there are too many.
     events: VecDeque<Key>,
     events_limit: usize,
+    /// How many there were: two of one moment have different names, too.
+    events_made: i128,
     listeners: Vec<mpsc::UnboundedSender<Change>>,
 }
 
@@ -61,6 +63,7 @@ impl World {
                 random: Jitter::new(seed),
                 events: VecDeque::new(),
                 events_limit: history / 4,
+                events_made: 0,
                 listeners: Vec::new(),
             }),
             began: (began, Instant::now()),
@@ -278,13 +281,14 @@ impl World {
             }));
             return;
         }
-        let name = format!(
-            "{}.{}{}{}",
-            text("/metadata/name"),
-            self.suffix(),
-            self.suffix(),
-            self.suffix()
-        );
+        // As client-go names them (`makeEvent`), so that the order of names is that of time.
+        let made = {
+            let mut state = self.lock();
+            state.events_made += 1;
+            state.events_made
+        };
+        let stamp = self.now().as_nanosecond() + made;
+        let name = format!("{}.{stamp:x}", text("/metadata/name"));
         let event = json!({
             "kind": "Event", "apiVersion": "v1",
             "metadata": {"name": name, "namespace": namespace, "uid": self.uid(), "creationTimestamp": now},

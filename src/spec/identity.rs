@@ -25,12 +25,19 @@ impl RunId {
     /// A run id that the user gave.
     ///
     /// # Errors
-    /// Empty, longer than 1024 bytes, or with control characters.
+    /// Empty, longer than 1024 bytes, with control characters, or with an empty part between slashes, as a variable
+    /// that is not set leaves it: two that have nothing in common would be one run.
     pub fn given(id: &str) -> Result<Self, Refusal> {
         if id.trim().is_empty() || id.len() > 1024 || id.chars().any(char::is_control) {
             return Err(Refusal::new(
                 format!("--run-id {id:?} is no run id"),
                 "use 1 to 1024 printable characters that name this run, for example the pipeline and step",
+            ));
+        }
+        if id.split('/').any(|part| part.trim().is_empty()) {
+            return Err(Refusal::new(
+                format!("--run-id {id:?} has an empty part"),
+                "is a variable unset? Write ${NAME:?} in the shell, which ends the script then",
             ));
         }
         Ok(Self(id.to_owned()))

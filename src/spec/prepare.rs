@@ -240,7 +240,8 @@ fn insert_all(
     let mut overruled = Vec::new();
     for (name, value) in entries {
         let before = map.insert((*name).to_owned(), json!(value));
-        if let Some(before) = before.filter(|before| before != value) {
+        // Each run has an id of its own; what `kjo render` printed bears another.
+        if let Some(before) = before.filter(|before| before != value && *name != RUN_ID_LABEL) {
             overruled.push(format!(
                 "the label {name} is {value}, and not {before}: kjo tells its Jobs by it"
             ));

@@ -64,6 +64,7 @@ impl ContainerArgs {
         if !self.arg.is_empty() {
             changes.push(Change::field(At::Container, "args", json!(self.arg)));
         }
+        parse::not_empty("--workdir", self.workdir.as_deref())?;
         if let Some(directory) = &self.workdir {
             changes.push(Change::field(At::Container, "workingDir", directory.as_str()));
         }

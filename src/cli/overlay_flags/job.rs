@@ -99,8 +99,11 @@ impl JobArgs {
             changes.push(Change::field(
                 At::Pod,
                 "activeDeadlineSeconds",
-                deadline.as_secs().max(1),
+                crate::core::duration::whole_seconds(deadline),
             ));
+        }
+        for (flag, value) in [("--queue", &self.queue), ("--managed-by", &self.managed_by)] {
+            parse::not_empty(flag, value.as_deref())?;
         }
         if let Some(queue) = &self.queue {
             changes.push(Change::entry(At::JobMetadata, "labels", QUEUE_LABEL, queue.as_str()));

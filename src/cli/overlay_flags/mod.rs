@@ -106,6 +106,11 @@ impl OverlayArgs {
         self.security.changes(&mut changes)?;
         overlay::apply(&mut bundle.job, &changes, container)?;
         changes.clear();
+        if self.security.restricted() {
+            // Before what it wants is laid over what contradicts it.
+            restricted::contradicted(&bundle.job)?;
+            overlay::apply(&mut bundle.job, &self.security.wanted(), container)?;
+        }
         // They look at what the Job has by now.
         let told = &mut bundle.told;
         made.append(
@@ -122,6 +127,15 @@ impl OverlayArgs {
         }
         bundle.companions.append(&mut made);
         bundle.unique()
+    }
+
+    /// Whether `--set` sets this field, or one of this name at the end of its path.
+    pub(super) fn sets(&self, field: &str) -> bool {
+        let paths = self.set.iter().filter_map(|argument| argument.split('=').next());
+        paths.map(str::trim).any(|path| {
+            path.strip_suffix(field)
+                .is_some_and(|before| before.is_empty() || before.ends_with('.'))
+        })
     }
 
     /// Lays the patches over the Job, one after another.

@@ -50,17 +50,20 @@ impl SecurityArgs {
                 changes.push(Change::field(At::Container, "securityContext.runAsGroup", group));
             }
         }
-        if self.restricted {
-            changes.push(Change::field(At::Pod, "securityContext.runAsNonRoot", true));
-            let profile = json!({"type": "RuntimeDefault"});
-            changes.push(Change::field(At::Pod, "securityContext.seccompProfile", profile));
-            for (path, value) in [
-                ("securityContext.allowPrivilegeEscalation", json!(false)),
-                ("securityContext.capabilities.drop", json!(["ALL"])),
-            ] {
-                changes.push(Change::field(At::EveryContainer, path, value));
-            }
-        }
         Ok(())
+    }
+
+    /// What `--restricted` lays over the Job.
+    pub(super) fn wanted(&self) -> Vec<Change> {
+        vec![
+            Change::field(At::Pod, "securityContext.runAsNonRoot", true),
+            Change::field(
+                At::Pod,
+                "securityContext.seccompProfile",
+                json!({"type": "RuntimeDefault"}),
+            ),
+            Change::field(At::EveryContainer, "securityContext.allowPrivilegeEscalation", false),
+            Change::field(At::EveryContainer, "securityContext.capabilities.drop", json!(["ALL"])),
+        ]
     }
 }

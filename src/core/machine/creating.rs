@@ -437,21 +437,26 @@ impl Machine {
                 identity.run_id
             ),
         };
+        let follow = owner
+            .run_id
+            .as_deref()
+            .filter(|id| *id != identity.run_id)
+            .map_or_else(String::new, |id| format!("follow it with --run-id {id}, "));
         let (message, advice) = if owner.terminal().is_some() {
             (
                 format!("job/{job} exists and {whose}"),
-                "have kjo delete it first with --replace, ",
+                "have kjo delete it first with --replace, ".to_owned(),
             )
         } else if identity.replace {
             (
                 format!("job/{job}, which has not finished, {whose}; --replace deletes finished Jobs only"),
-                "wait for it, ",
+                format!("wait for it, {follow}"),
             )
         } else {
-            (format!("job/{job} exists and {whose}"), "")
+            (format!("job/{job} exists and {whose}"), follow)
         };
         let verdict = Verdict::new(Outcome::Refused, "AlreadyExists", message).with_hint(Some(format!(
-            "{advice}delete it with 'kjo delete {job} -n {namespace}', or choose another --name or --run-id"
+            "{advice}delete it with 'kjo delete {job} -n {namespace}', or choose another --name"
         )));
         self.finish(verdict, Cleanup::Nothing)
     }

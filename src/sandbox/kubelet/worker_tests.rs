@@ -326,7 +326,7 @@ async fn the_whole_status_of_a_pod_that_succeeded() {
       ],
       "containerStatuses": [
         {
-          "containerID": "sandbox://2be8102113b245bfacba6e272f42b2ef003d458d6005462382a335d4df46f16c",
+          "containerID": "sandbox://cb2c3b9b17534e33a5d9172919ec08e2be8102113b254bf68ba6e272f42b2ef0",
           "image": "docker.io/library/busybox:latest",
           "imageID": "",
           "lastState": {},
@@ -337,7 +337,7 @@ async fn the_whole_status_of_a_pod_that_succeeded() {
           "started": false,
           "state": {
             "terminated": {
-              "containerID": "sandbox://2be8102113b245bfacba6e272f42b2ef003d458d6005462382a335d4df46f16c",
+              "containerID": "sandbox://cb2c3b9b17534e33a5d9172919ec08e2be8102113b254bf68ba6e272f42b2ef0",
               "exitCode": 0,
               "finishedAt": "2027-01-15T08:00:02Z",
               "reason": "Completed",

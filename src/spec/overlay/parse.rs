@@ -19,6 +19,20 @@ pub fn pair<'a>(flag: &str, argument: &'a str) -> Result<(&'a str, &'a str), Ref
     }
 }
 
+/// Where it is given, it is more than nothing.
+///
+/// # Errors
+/// An empty text.
+pub fn not_empty(flag: &str, value: Option<&str>) -> Result<(), Refusal> {
+    match value {
+        Some("") => Err(Refusal::new(
+            format!("{flag} is empty"),
+            format!("leave {flag} out or give it a value; is a variable unset?"),
+        )),
+        Some(_) | None => Ok(()),
+    }
+}
+
 /// A YAML or JSON value of the flag, which must not be empty.
 ///
 /// # Errors
