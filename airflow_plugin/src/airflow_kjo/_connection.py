@@ -124,7 +124,6 @@ def arguments(where: Where, environ: Mapping[str, str], stack: ExitStack) -> tup
 
     :param stack: closes and removes what was opened.
     :raises ValueError: a kubeconfig cannot be understood.
-    :raises OSError: it cannot be read.
     """
     flags = ["--context", where.context] if where.context else []
     if where.skip_tls_verify:
