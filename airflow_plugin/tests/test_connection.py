@@ -112,28 +112,27 @@ def test_a_kubeconfig_goes_over_in_memory(
 def test_tls_can_be_left_unverified(
     fake_kjo: Make,
     no_connections: dict[str, Any],
-    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     source: str,
 ) -> None:
     fake = fake_kjo()
-    file = tmp_path / "config"
-    file.write_text(json.dumps(CONFIG))
-    extras: dict[str, Any] = {"disable_verify_ssl": True}
-    if source == "environment":
-        monkeypatch.setenv("KUBECONFIG", str(file))
+    extras: dict[str, Any] = {"disable_verify_ssl": "true"}
+    expected = ["--insecure-skip-tls-verify"]
+    if source == "path":
+        extras["kube_config_path"] = "/k"
+        expected += ["--kubeconfig", "/k"]
+    elif source == "content":
+        extras["kube_config"] = CONFIG
     else:
-        name, value = ("kube_config_path", str(file)) if source == "path" else ("kube_config", CONFIG)
-        extras[name] = value
+        # A list, or none at all: kjo finds its way.
+        monkeypatch.setenv("KUBECONFIG", "/no/such:/nor/this")
     no_connections["kubernetes_default"] = SimpleNamespace(extra_dejson=extras)
     run(KubernetesJobOperator(task_id="t", job_yaml=JOB))
-    config = json.loads(fake.call["kubeconfig"])
-    assert config["clusters"][0]["cluster"] == {
-        "server": "https://s",
-        "insecure-skip-tls-verify": True,
-    }
-    token = "token" if source == "content" else str(tmp_path / "token")
-    assert config["users"][0]["user"] == {"client-key": "/abs/key", "tokenFile": token}
+    if source == "content":
+        assert flags(fake)[:1] == expected
+        assert json.loads(fake.call["kubeconfig"]) == CONFIG
+    else:
+        assert flags(fake) == expected
 
 
 @pytest.mark.parametrize(("host", "server"), [("10.0.0.1", "10.0.0.1"), ("fd00::1", "[fd00::1]")])
@@ -170,7 +169,11 @@ def test_in_cluster_outside_of_a_pod_says_so(
         ({"kube_config": "{", "kube_config_path": "/k"}, "has more than one of in_cluster"),
         ({"kube_config": "{"}, "kube_config of the Kubernetes connection is not valid YAML: line 2"),
         ({"kube_config": "a"}, "must be one kubeconfig"),
-        ({"kube_config_path": "/no/such", "disable_verify_ssl": True}, "/no/such"),
+        (
+            {"xcom_sidecar_container_image": ["x"]},
+            "xcom_sidecar_container_image of the Kubernetes connection must be text, not list",
+        ),
+        ({"kube_config_path": {"a": 1}}, "kube_config_path of the Kubernetes connection must be text"),
     ],
 )
 def test_what_is_wrong_with_a_connection_is_told(

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from kubernetes.client import models as k8s
 
 from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator, _compat, _hook
-from airflow_kjo.exceptions import KjoRefusedError
+from airflow_kjo._compat import AirflowFailException, AirflowSkipException
+from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from conftest import FakeKjo, run
 
 Make = Callable[..., FakeKjo]
@@ -61,13 +65,81 @@ def test_without_the_client_the_task_fails(fake_kjo: Make, monkeypatch: pytest.M
 def test_a_hook_that_refuses_fails_the_task(fake_kjo: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     fake = fake_kjo()
 
+    raised: list[Exception] = []
+
     def refuse(pod: Any) -> None:
-        raise RuntimeError("not here")
+        raise raised[-1]
 
     monkeypatch.setattr(_compat, "pod_mutation_hook", lambda: refuse)
-    with pytest.raises(RuntimeError, match="not here"):
-        run(KubernetesLegacyJobOperator(task_id="t", image="i"))
+    for error, kind, message in (
+        (
+            RuntimeError("not here"),
+            KjoError,
+            "the site's pod_mutation_hook failed: RuntimeError: not here",
+        ),
+        (TypeError("oops"), KjoError, "the site's pod_mutation_hook failed: TypeError: oops"),
+        (AirflowFailException("never"), KjoRefusedError, "the site's pod_mutation_hook failed: .*never"),
+        (AirflowSkipException("not today"), AirflowSkipException, "not today"),
+    ):
+        raised.append(error)
+        with pytest.raises(kind, match=message) as caught:
+            run(KubernetesLegacyJobOperator(task_id="t", image="i"))
+        assert type(caught.value) is kind
     assert not fake.called
+
+
+def test_the_hook_sees_name_and_namespace(
+    fake_kjo: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    no_connections: dict[str, Any],
+    tmp_path: Path,
+) -> None:
+    fake = fake_kjo()
+    seen: list[tuple[str, str]] = []
+    monkeypatch.setattr(
+        _compat,
+        "pod_mutation_hook",
+        lambda: lambda pod: seen.append((pod.metadata.name, pod.metadata.namespace)),
+    )
+    (tmp_path / "empty").write_text("{}")
+    config = tmp_path / "config"
+    context = {"name": "x", "context": {"cluster": "c", "user": "u", "namespace": "of-context"}}
+    config.write_text(json.dumps({"contexts": [context], "current-context": "x"}))
+    body = {"kind": "Job", "metadata": {"name": "j", "namespace": "own"}}
+    extra = {"namespace": "of-connection"}
+    no_connections["c"] = SimpleNamespace(extra_dejson=extra)
+    (tmp_path / "none").write_text(json.dumps({"contexts": [], "current-context": "x"}))
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'empty'}{os.pathsep}{config}")
+    given: list[tuple[dict[str, Any], str]] = [
+        ({"namespace": "prod"}, "prod"),
+        ({"job_yaml": body}, "own"),
+        ({"kubernetes_conn_id": "c"}, "of-connection"),
+        ({"extra_args": ["--namespace=far"], "namespace": "prod"}, "far"),
+        ({"extra_args": ["-n", "far"]}, "far"),
+        ({}, "of-context"),
+        ({"config_file": str(tmp_path / "none")}, "default"),
+        ({"config_file": str(tmp_path / "missing")}, "default"),
+    ]
+    for parameters, namespace in given:
+        run(KubernetesLegacyJobOperator(task_id="My_Task", image="i", **parameters))
+        assert seen[-1] == ("j" if "job_yaml" in parameters else "my-task", namespace)
+        metadata = json.loads(fake.call["stdin"])["spec"]["template"]["metadata"]
+        assert set(metadata) == {"labels"}
+
+
+def test_the_hook_may_choose_the_namespace(fake_kjo: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = fake_kjo()
+
+    def move(pod: k8s.V1Pod) -> None:
+        pod.metadata.namespace, pod.metadata.name = "other", "zz"
+
+    monkeypatch.setattr(_compat, "pod_mutation_hook", lambda: move)
+    run(KubernetesLegacyJobOperator(task_id="t", image="i", namespace="prod"))
+    argv = fake.call["argv"]
+    assert argv[argv.index("-n") + 1] == "other"
+    made = json.loads(fake.call["stdin"])
+    assert (made["metadata"]["name"], made["metadata"]["namespace"]) == ("t", "other")
+    assert set(made["spec"]["template"]["metadata"]) == {"labels"}
 
 
 def test_a_site_without_a_hook_imports_no_client() -> None:
@@ -88,6 +160,8 @@ def test_the_hook_of_airflow_local_settings_is_found(monkeypatch: pytest.MonkeyP
         found = _compat.pod_mutation_hook()
         assert found is not None
         template = {"metadata": {"labels": {}}, "spec": {"containers": [{"name": "c", "image": "i"}]}}
-        assert _hook.mutated(template, found)["spec"]["containers"][0]["image"] == "mirror/i"
+        mutated, namespace = _hook.mutated(template, found, name="n", namespace="ns")
+        assert namespace == "ns"
+        assert mutated["spec"]["containers"][0]["image"] == "mirror/i"
     finally:
         manager.unregister(site)

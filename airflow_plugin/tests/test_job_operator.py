@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -7,8 +8,18 @@ from typing import Any
 
 import pytest
 
-from airflow_kjo import JobRunnerDeletePolicy, KubernetesJobOperator, exceptions
-from airflow_kjo._compat import AirflowException, AirflowFailException, airflow_version
+from airflow_kjo import (
+    JobRunnerDeletePolicy,
+    KubernetesJobOperator,
+    KubernetesLegacyJobOperator,
+    exceptions,
+)
+from airflow_kjo._compat import (
+    AirflowException,
+    AirflowFailException,
+    AirflowSkipException,
+    airflow_version,
+)
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from conftest import FakeKjo, run
 
@@ -219,6 +230,120 @@ def test_an_image_alone_makes_a_job(fake_kjo: Make) -> None:
     assert made["spec"]["template"]["spec"] == {"containers": containers, "restartPolicy": "Never"}
 
 
+def test_the_job_that_is_chosen_is_the_one_that_is_changed(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    body = [{"kind": "Job", "metadata": {"name": name}} for name in ("one", "two")]
+    extra = ["--job", "two"]
+    run(KubernetesJobOperator(task_id="t", job_yaml=body, name_prefix="pre", extra_args=extra))
+    chosen, other = sent(fake)
+    assert chosen == job("pre-two")
+    assert other == {"kind": "Job", "metadata": {"name": "one"}}
+    assert flags(fake) == ["--markers", "hide", "--job=job/pre-two"]
+
+
+def test_the_template_of_a_cronjob_is_run(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    template = {"spec": {"containers": [{"name": "c", "image": "i"}]}}
+    body = {
+        "kind": "CronJob",
+        "metadata": {"name": "c"},
+        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": template}}},
+    }
+    run(KubernetesJobOperator(task_id="t", job_yaml=[body, {"kind": "ConfigMap"}]))
+    made, _ = sent(fake)
+    assert (made["kind"], made["metadata"]["name"], made["spec"]["backoffLimit"]) == ("Job", "c", 0)
+    assert made["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert "schedule" not in made["spec"]
+
+
+def with_pod(**pod: Any) -> dict[str, Any]:
+    return {"kind": "Job", "metadata": {"name": "j"}, "spec": {"template": pod}}
+
+
+def with_container(**container: Any) -> dict[str, Any]:
+    return with_pod(spec={"containers": [{"name": "a", **container}]})
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"env": {"A": ["x"]}}, r"env\[A\] must be text, not list"),
+        ({"env": 5}, "env must be a dict, not int"),
+        (
+            {"job_yaml": with_container(env={"A": "b"}), "envs": {"A": "b"}},
+            "container.env must be a list",
+        ),
+        ({"job_yaml": with_container(env=["A=b"]), "envs": {"A": "b"}}, "container.env must be a list"),
+        (
+            {"job_yaml": with_pod(metadata={"annotations": ["a"]})},
+            "annotations must be a mapping",
+        ),
+        (
+            {
+                "job_yaml": with_pod(spec={"volumes": {"a": 1}, "containers": [{"name": "a"}]}),
+                "mount_files_from_secret": {"a": {"k": "/x"}},
+            },
+            "pod.volumes must be a list",
+        ),
+        ({"config_file": ["x"]}, "config_file must be text, not list"),
+        ({"cluster_context": ["x"]}, "cluster_context must be text, not list"),
+        ({"job_yaml": None, "job_yaml_filepath": 5}, "job_yaml_filepath must be a path, not int"),
+    ],
+)
+def test_an_odd_parameter_is_refused_by_name(
+    fake_kjo: Make, parameters: dict[str, Any], message: str
+) -> None:
+    fake = fake_kjo()
+    with pytest.raises(KjoRefusedError, match="t: .*" + message):
+        run(KubernetesJobOperator(task_id="t", **{"job_yaml": JOB, **parameters}))
+    assert not fake.called
+
+
+def test_numbers_in_the_environment_are_text(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+    run(KubernetesJobOperator(task_id="t", job_yaml=JOB, env={"A": 1}))  # type: ignore[dict-item]
+    assert fake.call["env"]["A"] == "1"
+
+
+def test_whatever_else_is_wrong_with_a_parameter_is_refused(fake_kjo: Make) -> None:
+    fake = fake_kjo()
+
+    class Mine(KubernetesJobOperator):
+        def kjo_arguments(self) -> list[str]:
+            return [None.no_such]  # type: ignore[attr-defined]
+
+    with pytest.raises(KjoRefusedError, match=r"not what it must be: AttributeError: .*no_such"):
+        run(Mine(task_id="t", job_yaml=JOB))
+    assert not fake.called
+
+
+@pytest.mark.parametrize("code", ["3", [1, "3"], range(2, 5), (3,)])
+def test_exit_codes_that_skip_may_be_text(fake_kjo: Make, code: Any) -> None:
+    fake_kjo("result(outcome='failed'); sys.exit(3)")
+    with pytest.raises(AirflowSkipException):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, skip_on_exit_code=code))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"skip_on_exit_code": "x"}, "skip_on_exit_code must be an exit code"),
+        ({"skip_on_exit_code": [True]}, "skip_on_exit_code must be an exit code"),
+        ({"kill_timeout": "soon"}, "kill_timeout must be a number of seconds, not str"),
+        ({"kill_timeout": -1}, "kill_timeout must be a number of seconds, not -1"),
+    ],
+)
+def test_what_is_wrong_from_the_beginning(parameters: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        KubernetesJobOperator(task_id="t", job_yaml=JOB, **parameters)
+
+
+@pytest.mark.parametrize("parameter", ["on_finish_action", "on_kill_action", "delete_policy", "adopt"])
+def test_what_is_wrong_from_the_beginning_names_the_task(parameter: str) -> None:
+    with pytest.raises(ValueError, match=f"^my_task: {parameter} must be"):
+        KubernetesLegacyJobOperator(task_id="my_task", image="i", **{parameter: "x"})
+
+
 def test_one_manifest_and_no_more() -> None:
     with pytest.raises(ValueError, match="one of job_yaml, job_yaml_filepath and image is needed"):
         KubernetesJobOperator(task_id="t")
@@ -237,7 +362,45 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
     )
     run(operator)
     (line,) = [line for line in task_log if "Not applied" in line]
-    assert line.endswith(": deferrable, random_name_postfix_length, startup_timeout_seconds")
+    assert line.endswith(
+        ": deferrable (it runs in the ordinary way), random_name_postfix_length, startup_timeout_seconds"
+    )
+
+
+def test_markers_are_read_without_showing_logs(fake_kjo: Make, task_log: list[str]) -> None:
+    markers = {"xcom": {}, "events": [{"name": "a", "value": "1"}], "errors": []}
+    fake = fake_kjo(f"say('noise'); result(outcome='succeeded', markers={markers!r})")
+    seen: list[str] = []
+    operator = KubernetesJobOperator(
+        task_id="t",
+        job_yaml=JOB,
+        get_logs=False,
+        on_kube_api_event=lambda event, _: seen.append(event.line),
+    )
+    run(operator)
+    assert flags(fake) == ["--markers", "hide"]
+    assert seen == ["::kube_api:a=1"]
+    assert "noise" not in task_log
+
+
+def test_a_task_can_be_copied_after_its_run(fake_kjo: Make) -> None:
+    fake_kjo()
+    operator = KubernetesJobOperator(task_id="t", job_yaml=JOB)
+    run(operator)
+    assert operator.process is None
+    assert copy.deepcopy(operator).job_yaml == operator.job_yaml
+
+
+@pytest.mark.parametrize(
+    "written", ["say('error: unexpected --nope', 2); say('hint: see help', 2)", None]
+)
+def test_without_a_result_file_kjos_own_words_are_in_the_exception(
+    fake_kjo: Make, written: str | None
+) -> None:
+    said = written or "event('refused', 'error', 'error: unexpected --nope', hint='see help')"
+    fake_kjo(f"{said}; sys.exit(125)")
+    with pytest.raises(KjoRefusedError, match=r"\(unexpected --nope\)\nhint: see help$"):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, extra_args=["--nope"]))
 
 
 def test_without_jinja_braces_are_text(fake_kjo: Make) -> None:
@@ -276,7 +439,9 @@ def test_the_delete_policy(fake_kjo: Make, given: Any, flag: str) -> None:
 
 
 def test_no_delete_policy() -> None:
-    with pytest.raises(ValueError, match="must be one of Never, Always, IfFailed, IfSucceeded"):
+    with pytest.raises(
+        ValueError, match=r"^t: delete_policy must be one of Never, Always, IfFailed, IfSucceeded"
+    ):
         KubernetesJobOperator(task_id="t", job_yaml=JOB, delete_policy="sometimes")
 
 

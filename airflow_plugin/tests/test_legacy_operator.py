@@ -411,7 +411,7 @@ def test_what_means_nothing_is_named_once(fake_kjo: Make, task_log: list[str]) -
     assert line.rpartition(": ")[2].split(", ") == [
         "base_container_status_polling_interval",
         "callbacks",
-        "deferrable",
+        "deferrable (it runs in the ordinary way)",
         "logging_interval",
         "poll_interval",
         "progress_callback",

@@ -6,7 +6,16 @@ from typing import Any
 
 import pytest
 
-from airflow_kjo._manifest import documents, encode, is_path, part, secret_values, the_job
+from airflow_kjo._manifest import (
+    choose,
+    documents,
+    encode,
+    is_path,
+    option,
+    part,
+    the_job,
+    with_option,
+)
 from conftest import ROOT
 
 
@@ -125,20 +134,78 @@ def test_the_job_is_found_and_a_pod_becomes_one() -> None:
         the_job([{"kind": "Secret"}, {"kind": "ConfigMap"}])
 
 
+METADATA = {"name": "n", "labels": {"a": "b"}}
+POD = {"metadata": {"labels": {"c": "d"}}, "spec": {"containers": [], "restartPolicy": "Always"}}
+
+
+def test_what_holds_a_template_becomes_a_job() -> None:
+    cron = {
+        "apiVersion": "batch/v1",
+        "kind": "CronJob",
+        "metadata": {**METADATA, "namespace": "ns"},
+        "spec": {
+            "jobTemplate": {
+                "metadata": {"labels": {"e": "f"}},
+                "spec": {"backoffLimit": 3, "template": POD},
+            }
+        },
+    }
+    assert the_job([{"kind": "Secret"}, cron]) == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": {
+            "name": "n",
+            "namespace": "ns",
+            "labels": {"e": "f"},
+            "annotations": {"cronjob.kubernetes.io/instantiate": "manual"},
+        },
+        "spec": {"backoffLimit": 3, "template": POD},
+    }
+    template = {"apiVersion": "v1", "kind": "PodTemplate", "metadata": METADATA, "template": POD}
+    assert the_job([template]) == {
+        "apiVersion": "batch/v1",
+        "kind": "Job",
+        "metadata": METADATA,
+        "spec": {
+            "template": {
+                "metadata": {"labels": {"c": "d"}},
+                "spec": {"containers": [], "restartPolicy": "Never"},
+            }
+        },
+    }
+    # What kjo refuses stays what it is.
+    other = {"apiVersion": "batch/v1beta1", "kind": "CronJob", "spec": {}}
+    assert the_job([other]) == {"apiVersion": "batch/v1beta1", "kind": "CronJob", "spec": {}}
+
+
+@pytest.mark.parametrize("chosen", ["two", "job/two", "Job/two"])
+def test_one_of_several_is_chosen(chosen: str) -> None:
+    found: list[dict[str, Any]] = [
+        {"kind": "Job", "metadata": {"name": "one"}},
+        {"kind": "Job", "metadata": {"name": "two"}},
+        {"kind": "Secret", "metadata": {"name": "two"}},
+    ]
+    assert choose(found, chosen)
+    assert [document["metadata"]["name"] for document in found] == ["two", "one", "two"]
+    assert the_job(found)["metadata"]["name"] == "two"
+    assert not choose(found, "three")
+
+
+def test_options_among_arguments() -> None:
+    for given in (["-n", "x"], ["-nx"], ["-n=x"], ["--namespace", "x"], ["--namespace=x"]):
+        assert option(["-v", *given, "y"], "--namespace", "-n") == "x"
+    assert option(["--", "-n", "x"], "-n") is None
+    assert option(["-n"], "-n") is None
+    assert with_option(["a", "--job", "x", "b"], "--job", "y") == ["a", "--job=y", "b"]
+    assert with_option(["a"], "--job", "y") == ["a"]
+
+
 def test_parts_are_made_and_what_is_none_is_refused() -> None:
     whole: dict[str, Any] = {"a": None}
     part(whole, "a", "b")["c"] = 1
     assert whole == {"a": {"b": {"c": 1}}}
     with pytest.raises(ValueError, match=r"the manifest's a\.b\.c must be a mapping"):
         part(whole, "a", "b", "c")
-
-
-def test_the_values_of_secrets() -> None:
-    found = documents(
-        "kind: Secret\ndata: {a: aHVudGVyMg==, b: '%%', c: gIA=}\nstringData: {d: plain, e: ''}\n"
-        "---\nkind: ConfigMap\ndata: {x: shown}\n"
-    )
-    assert secret_values(found) == ["aHVudGVyMg==", "hunter2", "%%", "gIA=", "plain"]
 
 
 MANIFESTS = ROOT.parent / "tests" / "manifests"

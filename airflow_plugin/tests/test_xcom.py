@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_kjo import KubernetesJobOperator, KubernetesLegacyJobOperator
+from airflow_kjo._compat import AirflowSkipException
 from airflow_kjo.exceptions import KjoError, KjoXComError
 from airflow_kjo.links import KjoJobLink, url
 from conftest import FakeKjo, FakeTaskInstance, run
@@ -113,8 +115,68 @@ def test_events_are_told_and_may_be_parsed_by_the_user(fake_kjo: Make) -> None:
         ("xcom", '::kube_api:xcom={"b": 2}', "X"),
     ]
     operator.parse_xcom_event = lambda text: [text]
-    with pytest.raises(ValueError, match="must return a dict, not list"):
+    with pytest.raises(KjoXComError, match="parse_xcom_event must return a dict, not list"):
         run(operator, x="X")
+
+
+def broken(*_: Any) -> Any:
+    raise KeyError("a mistake")
+
+
+class NoPush(FakeTaskInstance):
+    def xcom_push(self, key: str, value: Any) -> None:
+        raise ConnectionError("no API")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "ti", "fault"),
+    [
+        (
+            {"parse_xcom_event": broken},
+            FakeTaskInstance,
+            "parse_xcom_event failed: KeyError: 'a mistake'",
+        ),
+        ({"on_kube_api_event": broken}, FakeTaskInstance, "on_kube_api_event failed: KeyError"),
+        ({}, NoPush, "pushing the XCom 'a' failed: ConnectionError: no API"),
+    ],
+)
+def test_a_faulty_callable_does_not_replace_the_outcome(
+    fake_kjo: Make, task_log: list[str], parameters: dict[str, Any], ti: Any, fault: str
+) -> None:
+    fake_kjo(ends(outcome="succeeded", markers=MARKERS))
+    with pytest.raises(KjoXComError, match="the Job succeeded, but .*" + re.escape(fault)):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, **parameters), ti())
+    fake_kjo(ends(3, outcome="failed", markers=MARKERS))
+    with pytest.raises(KjoError, match="container exit code 3"):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, **parameters), ti())
+    with pytest.raises(AirflowSkipException):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, skip_on_exit_code=3, **parameters), ti())
+    assert [line for line in task_log if line.startswith("WARNING " + fault)]
+
+
+def test_a_callable_may_decide_over_a_job_that_succeeded(fake_kjo: Make) -> None:
+    fake_kjo(ends(outcome="succeeded", markers=MARKERS))
+
+    def skip(*_: Any) -> None:
+        raise AirflowSkipException("nothing to do")
+
+    with pytest.raises(AirflowSkipException, match="nothing to do"):
+        run(KubernetesJobOperator(task_id="t", job_yaml=JOB, on_kube_api_event=skip))
+
+
+def test_whoever_parses_a_cut_value_is_not_spared(fake_kjo: Make) -> None:
+    operator = KubernetesJobOperator(task_id="t", job_yaml=JOB, parse_xcom_event=lambda text: {text: 1})
+    events = [{"name": "xcom", "value": "oops"}]
+    of_json = [
+        'the value of a marker line "xcom" is not JSON: an unexpected character at character 1',
+        'the value of a marker line "xcom" is JSON, but no object',
+    ]
+    fake_kjo(ends(outcome="succeeded", markers={"xcom": {}, "events": events, "errors": of_json}))
+    assert run(operator) == {"oops": 1}
+    cut = [*of_json, 'the value of a marker line "xcom" is longer than 65536 bytes']
+    fake_kjo(ends(outcome="succeeded", markers={"xcom": {}, "events": events, "errors": cut}))
+    with pytest.raises(KjoXComError, match=r"cannot be read: the value .* is longer than 65536 bytes$"):
+        run(operator)
 
 
 SAYS = (

@@ -9,23 +9,18 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from airflow_kjo._models import camel
+from airflow_kjo._models import camel, text
 from airflow_kjo._yaml import load_all
 
 ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 """Where Kubernetes puts the credentials of a pod's service account."""
 
 _OLD_PREFIX = "extra__kubernetes__"
-
-_FILES = {
-    "clusters": ("cluster", ("certificate-authority",)),
-    "users": ("user", ("client-certificate", "client-key", "tokenFile")),
-}
 
 
 @dataclass
@@ -57,14 +52,16 @@ def merged(
     :raises ValueError: more than one of ``in_cluster``, a path and a content is given by the one
         or by the other.
     """
+    config_file = text("config_file", config_file) if config_file else None
+    cluster_context = text("cluster_context", cluster_context) if cluster_context else None
     where = Where(
-        path=_extra(extras, "kube_config_path"),
+        path=_text(extras, "kube_config_path"),
         content=_extra(extras, "kube_config"),
         in_cluster=_true(_extra(extras, "in_cluster")),
-        context=cluster_context or _extra(extras, "cluster_context"),
-        namespace=_extra(extras, "namespace"),
+        context=cluster_context or _text(extras, "cluster_context"),
+        namespace=_text(extras, "namespace"),
         skip_tls_verify=_true(_extra(extras, "disable_verify_ssl")),
-        xcom_image=_extra(extras, "xcom_sidecar_container_image"),
+        xcom_image=_text(extras, "xcom_sidecar_container_image"),
         xcom_container={
             member: _object(extras, name)
             for member, name in (
@@ -96,6 +93,11 @@ def _extra(extras: Mapping[str, Any], name: str) -> Any:
     return value or None
 
 
+def _text(extras: Mapping[str, Any], name: str) -> str | None:
+    value = _extra(extras, name)
+    return None if value is None else text(f"{name} of the Kubernetes connection", value)
+
+
 def _object(extras: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return an extra that is an object, or the JSON text of one, in the words of the API.
 
@@ -122,27 +124,60 @@ def arguments(where: Where, environ: Mapping[str, str], stack: ExitStack) -> tup
 
     :param stack: closes and removes what was opened.
     :raises ValueError: a kubeconfig cannot be understood.
-    :raises OSError: it cannot be read.
     """
     flags = ["--context", where.context] if where.context else []
+    if where.skip_tls_verify:
+        flags.append("--insecure-skip-tls-verify")
     config: Any = None
     if where.in_cluster:
         config = _of_the_pod(environ)
     elif where.content is not None:
         config = _parsed(where.content, "kube_config of the Kubernetes connection")
-    elif where.skip_tls_verify:
-        path = where.path or environ.get("KUBECONFIG") or str(Path("~/.kube/config").expanduser())
-        file = Path(path).expanduser()
-        config = _parsed(file.read_text(encoding="utf-8"), str(file))
-        _make_absolute(config, file.parent)
     if config is None:
         if where.path:
             flags += ["--kubeconfig", str(Path(where.path).expanduser())]
         return flags, []
-    if where.skip_tls_verify:
-        _skip_tls_verify(config)
     path, descriptors = _handed_over(json.dumps(config).encode(), stack)
     return [*flags, "--kubeconfig", path], descriptors
+
+
+def namespace(where: Where, environ: Mapping[str, str]) -> str:
+    """Return the namespace that applies where nobody names one: the context's, or the pod's own.
+
+    What cannot be read is left to kjo, which says so.
+    """
+    configs: list[dict[str, Any]] = []
+    if not where.in_cluster:
+        with suppress(OSError, ValueError):
+            if where.content is not None:
+                configs = [_parsed(where.content, "kube_config")]
+            else:
+                configs = [
+                    _parsed(file.read_text(encoding="utf-8"), "") for file in _files(where, environ)
+                ]
+    if not configs:
+        file = ACCOUNT / "namespace"
+        return (file.read_text().strip() if file.exists() else "") or "default"
+    current = where.context or next(
+        (c["current-context"] for c in configs if c.get("current-context")), ""
+    )
+    for config in configs:
+        for entry in config.get("contexts") or ():
+            if isinstance(entry, dict) and entry.get("name") == current:
+                context = entry.get("context")
+                return str((context.get("namespace") if isinstance(context, dict) else "") or "default")
+    return "default"
+
+
+def _files(where: Where, environ: Mapping[str, str]) -> list[Path]:
+    """Return the kubeconfigs that there are, by kubectl's rules."""
+    if where.path:
+        paths = [where.path]
+    elif listed := environ.get("KUBECONFIG"):
+        paths = [path for path in listed.split(os.pathsep) if path]
+    else:
+        paths = ["~/.kube/config"]
+    return [file for path in paths if (file := Path(path).expanduser()).exists()]
 
 
 def _parsed(content: Any, what: str) -> dict[str, Any]:
@@ -177,35 +212,6 @@ def _of_the_pod(environ: Mapping[str, str]) -> dict[str, Any]:
         "contexts": [{"name": "pod", "context": context}],
         "current-context": "pod",
     }
-
-
-def _parts(config: dict[str, Any], kind: str) -> list[dict[str, Any]]:
-    member = _FILES[kind][0]
-    entries = config.get(kind)
-    if not isinstance(entries, list):
-        return []
-    return [
-        entry[member]
-        for entry in entries
-        if isinstance(entry, dict) and isinstance(entry.get(member), dict)
-    ]
-
-
-def _skip_tls_verify(config: dict[str, Any]) -> None:
-    for cluster in _parts(config, "clusters"):
-        for authority in ("certificate-authority", "certificate-authority-data"):
-            # The two exclude each other.
-            cluster.pop(authority, None)
-        cluster["insecure-skip-tls-verify"] = True
-
-
-def _make_absolute(config: dict[str, Any], folder: Path) -> None:
-    """Have the paths in a kubeconfig mean what they meant where it came from."""
-    for kind, (_, names) in _FILES.items():
-        for part in _parts(config, kind):
-            for name in names:
-                if isinstance(value := part.get(name), str) and value:
-                    part[name] = str(folder.absolute() / value)
 
 
 def _handed_over(content: bytes, stack: ExitStack) -> tuple[str, list[int]]:

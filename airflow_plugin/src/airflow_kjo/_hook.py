@@ -13,17 +13,29 @@ from typing import Any
 Plain = dict[str, Any]
 
 
-def mutated(template: Plain, hook: Callable[[Any], Any]) -> Plain:
-    """Return a pod template after the hook; what the client does not know of it is kept.
+class HookError(Exception):
+    """The hook raised an error, which is the cause."""
+
+
+def mutated(
+    template: Plain, hook: Callable[[Any], Any], *, name: str, namespace: str
+) -> tuple[Plain, str]:
+    """Return a pod template after the hook, and the namespace that the hook has left or chosen.
+
+    What the client does not know of the template is kept. Hooks see a pod as KubernetesPodOperator
+    shows it: with a name, which is only the beginning of the final one, and with its namespace.
 
     :raises ImportError: the Kubernetes client is not installed.
+    :raises HookError: the hook failed.
     """
+    metadata = {**(template.get("metadata") or {}), "name": name, "namespace": namespace}
+    whole = {"apiVersion": "v1", "kind": "Pod", **template, "metadata": metadata}
     from kubernetes.client import ApiClient, Configuration, V1Pod
 
     client = ApiClient(configuration=Configuration())
 
     class Answer:
-        data = json.dumps({"apiVersion": "v1", "kind": "Pod", **template})
+        data = json.dumps(whole)
 
     try:
         # The client's way in for JSON: an answer of the API server.
@@ -33,10 +45,19 @@ def mutated(template: Plain, hook: Callable[[Any], Any]) -> Plain:
         pod = client.deserialize(Answer.data, "V1Pod", "application/json")
     assert isinstance(pod, V1Pod)  # noqa: S101 (it was asked for)
     known = client.sanitize_for_serialization(pod)
-    hook(pod)
+    try:
+        hook(pod)
+    except Exception as error:
+        said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise HookError(f"the site's pod_mutation_hook failed: {said}") from error
     after = client.sanitize_for_serialization(pod)
-    result = _restored({"apiVersion": "v1", "kind": "Pod", **template}, known, after)
-    return {key: value for key, value in result.items() if key in ("metadata", "spec")}
+    result = _restored(whole, known, after)
+    made = {key: value for key, value in result.items() if key in ("metadata", "spec")}
+    # A template has neither: the Job's pods have names of their own, in the Job's namespace.
+    of_pod = made.get("metadata") or {}
+    chosen = of_pod.pop("namespace", None) or namespace
+    of_pod.pop("name", None)
+    return made, str(chosen)
 
 
 def _restored(original: Any, known: Any, after: Any) -> Any:

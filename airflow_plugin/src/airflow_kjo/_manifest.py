@@ -107,34 +107,125 @@ def _no_json(value: object) -> object:
     raise TypeError(f"{value!r} of type {type(value).__name__} has no place in a manifest")
 
 
+_RUNS = {"Job": "batch/v1", "CronJob": "batch/v1", "Pod": "v1", "PodTemplate": "v1"}
+"""The kinds of which a Job can be made."""
+
+
 def the_job(found: Sequence[Plain], what: str = "job_yaml") -> Plain:
-    """Return the Job among documents, in place; a lone Pod is made one.
+    """Return the Job among documents, in place; a lone CronJob, Pod or PodTemplate is made one.
 
     Not an error: more than one, or none. Those kjo refuses, with words of its own.
     """
-    for document in found:
+    runs = [document for document in found if _runs(document)]
+    for document in runs:
         if document.get("kind") == "Job":
             return document
-    pods = [document for document in found if document.get("kind") == "Pod"]
-    if len(pods) == 1:
-        return _job_of_pod(pods[0])
+    if len(runs) == 1:
+        return _made_job(runs[0])
     if len(found) == 1:
         return found[0]
     raise ValueError(f"{what} has no Job among its {len(found)} documents")
 
 
-def _job_of_pod(document: Plain) -> Plain:
-    pod = dict(document)
-    metadata = part(pod, "metadata")
-    template = {key: metadata[key] for key in ("labels", "annotations") if key in metadata}
+def choose(found: list[Plain], chosen: str) -> bool:
+    """Put first, as a Job, the document that ``--job`` names, by its name or as KIND/NAME.
+
+    Return whether there is one such document; what else is meant, kjo says.
+    """
+    meant = [d for d in found if _runs(d) and chosen.lower() in _titles(d)]
+    if len(meant) != 1:
+        return False
+    (document,) = meant
+    others = [other for other in found if other is not document]
+    found[:] = [_made_job(document), *others]
+    return True
+
+
+def _titles(document: Plain) -> tuple[str, str]:
+    metadata = document.get("metadata")
+    name = str(metadata.get("name") if isinstance(metadata, dict) else None).lower()
+    return name, f"{str(document.get('kind')).lower()}/{name}"
+
+
+def _runs(document: Plain) -> bool:
+    version = _RUNS.get(str(document.get("kind")))
+    return version is not None and document.get("apiVersion") in (None, version)
+
+
+def _made_job(document: Plain) -> Plain:
+    kind = document.get("kind")
+    if kind == "Job":
+        return document
+    whole = dict(document)
+    metadata = part(whole, "metadata")
+    if kind == "CronJob":
+        # As `kubectl create job --from` makes it.
+        template = part(whole, "spec", "jobTemplate")
+        of_template = dict(part(template, "metadata"))
+        of_template["annotations"] = {
+            **part(of_template, "annotations"),
+            "cronjob.kubernetes.io/instantiate": "manual",
+        }
+        names: Plain = {
+            key: metadata[key] for key in ("name", "generateName", "namespace") if key in metadata
+        }
+        metadata = {**of_template, **names}
+        spec = part(template, "spec")
+    else:
+        pod = part(whole, "template") if kind == "PodTemplate" else whole
+        of_pod = part(pod, "metadata")
+        labels = {key: of_pod[key] for key in ("labels", "annotations") if key in of_pod}
+        of_spec = pod.get("spec") or {}
+        if isinstance(of_spec, dict) and of_spec.get("restartPolicy") is not None:
+            # A pod that ends is what a Job is about.
+            of_spec = {**of_spec, "restartPolicy": "Never"}
+        spec = {"template": {"metadata": labels, "spec": of_spec}}
     document.clear()
-    document.update(
-        apiVersion="batch/v1",
-        kind="Job",
-        metadata=metadata,
-        spec={"template": {"metadata": template, "spec": pod.get("spec") or {}}},
-    )
+    document.update(apiVersion="batch/v1", kind="Job", metadata=metadata, spec=spec)
     return document
+
+
+def option(words: Sequence[str], *names: str) -> str | None:
+    """Return the value of an option among arguments: ``--name V``, ``--name=V``, ``-nV``."""
+    place = _place(words, names)
+    return place and place[2]
+
+
+def with_option(words: Sequence[str], name: str, value: str) -> list[str]:
+    """Return arguments with another value of the option that is among them."""
+    place = _place(words, (name,))
+    if place is None:
+        return list(words)
+    begin, end, _ = place
+    return [*words[:begin], f"{name}={value}", *words[end:]]
+
+
+def _place(words: Sequence[str], names: Sequence[str]) -> tuple[int, int, str] | None:
+    for i, word in enumerate(words):
+        if word == "--":
+            return None
+        for name in names:
+            if word == name and i + 1 < len(words):
+                return i, i + 2, words[i + 1]
+            if name.startswith("--"):
+                if word.startswith(f"{name}="):
+                    return i, i + 1, word[len(name) + 1 :]
+            elif word.startswith(name) and len(word) > len(name):
+                return i, i + 1, word[len(name) :].removeprefix("=")
+    return None
+
+
+def entries(whole: Plain, key: str, where: str) -> list[Plain]:
+    """Return the list of mappings below a key; empty where there is none.
+
+    :raises ValueError: there is something else.
+    """
+    found = whole.get(key)
+    if not found and not isinstance(found, bool | int):
+        return []
+    if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+        raise ValueError(f"{where}.{key} must be a list of mappings")
+    return found
 
 
 def part(whole: Plain, *keys: str) -> Plain:
@@ -149,27 +240,3 @@ def part(whole: Plain, *keys: str) -> Plain:
         if not isinstance(whole, dict):
             raise ValueError(f"the manifest's {'.'.join(keys[: i + 1])} must be a mapping")
     return whole
-
-
-def secret_values(found: Sequence[Document]) -> list[str]:
-    """Return the values of the Secrets among documents, as they are written there and decoded."""
-    import base64
-    import binascii
-
-    values: list[str] = []
-    for document in found:
-        if document.get("kind") != "Secret":
-            continue
-        for key in ("data", "stringData"):
-            block = document.get(key)
-            for value in block.values() if isinstance(block, Mapping) else ():
-                if not isinstance(value, str) or not value:
-                    continue
-                values.append(value)
-                if key == "data":
-                    try:
-                        values.append(base64.b64decode(value, validate=True).decode())
-                    except (binascii.Error, UnicodeDecodeError):
-                        # Binary, or not base64, which the API server will say.
-                        continue
-    return values

@@ -73,6 +73,8 @@ def _parsed(line: str) -> dict[str, Any] | None:
 class Messages:
     """Log each message of ``--message-format json`` at its own level.
 
+    ``last_error`` and ``last_hint`` are those of the last message that is an error.
+
     :param log: the task's log.
     :param on_event: called with each message, before it is logged.
     """
@@ -80,6 +82,8 @@ class Messages:
     def __init__(self, log: Log, on_event: Callable[[dict[str, Any]], None]) -> None:
         self._log = log
         self._on_event = on_event
+        self.last_error = ""
+        self.last_hint = ""
         self._levels = {
             "debug": log.debug,
             "info": log.info,
@@ -93,7 +97,12 @@ class Messages:
             message = _parsed(line)
             if message is None:
                 # Arguments that kjo cannot read are refused in plain words; a panic is not JSON.
-                self._log.warning("kjo: %s", line.removeprefix("kjo: "))
+                said = line.removeprefix("kjo: ")
+                if said.startswith("error: "):
+                    self.last_error, self.last_hint = said.removeprefix("error: "), ""
+                elif said.startswith("hint: "):
+                    self.last_hint = said.removeprefix("hint: ")
+                self._log.warning("kjo: %s", said)
                 continue
             try:
                 self._on_event(message)
@@ -103,9 +112,13 @@ class Messages:
     def _say(self, message: dict[str, Any]) -> None:
         say = self._levels.get(str(message.get("level")), self._log.info)
         # The record has a level of its own.
-        for line in without_place(str(message["message"]).removeprefix("error: ")).splitlines():
+        said = without_place(str(message["message"]).removeprefix("error: "))
+        for line in said.splitlines():
             say("kjo: %s", line)
-        if hint := message.get("hint"):
+        hint = message.get("hint")
+        if message.get("level") == "error":
+            self.last_error, self.last_hint = said, str(hint or "")
+        if hint:
             say("kjo: hint: %s", hint)
 
 

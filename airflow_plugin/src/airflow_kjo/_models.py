@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 FREE = frozenset(
@@ -135,6 +137,23 @@ def text(what: str, value: object) -> str:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"{what} must be text, not {type(value).__name__}")
+
+
+def seconds(name: str, value: object) -> float:
+    """Return a number of seconds: a number, its text, or a timedelta.
+
+    :raises ValueError: it is none, or negative.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, str):
+        with suppress(ValueError):
+            value = float(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{name} must be a number of seconds, not {type(value).__name__}")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} must be a number of seconds, not {value}")
+    return float(value)
 
 
 def words(name: str, value: object) -> list[str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+from airflow_kjo._manifest import entries
 from airflow_kjo._models import camel, environment, items, mapping, plain, strings, words
 
 Plain = dict[str, Any]
@@ -78,10 +79,24 @@ def build(parts: Parts) -> Plain:
     }
     base: Plain = {}
     for template in parts.templates:
-        base = _merge_pods(base, camel(mapping("the pod template", template)))
+        base = _merge_pods(base, _checked(camel(mapping("the pod template", template))))
     pod = _merge_pods(base, camel(pod))
     attach_secrets(pod["spec"], parts.secrets)
     return pod
+
+
+def _checked(template: Plain) -> Plain:
+    """Return a template whose lists can be merged.
+
+    :raises ValueError: they cannot.
+    """
+    spec = _part(template, "spec")
+    for kind in ("containers", "initContainers"):
+        for container in entries(spec, kind, "the pod template's spec"):
+            for key in _APPENDED:
+                entries(container, key, f"the pod template's container {container.get('name')}")
+    entries(spec, "volumes", "the pod template's spec")
+    return template
 
 
 def _spec(parts: Parts) -> Plain:
@@ -229,6 +244,8 @@ def attach_secrets(spec: Plain, secrets: Iterable[Any] | None) -> None:
 
     :raises ValueError: one of them is no such object.
     """
+    if secrets is not None and (isinstance(secrets, str) or not isinstance(secrets, Iterable)):
+        raise ValueError(f"secrets must be a list, not {type(secrets).__name__}")
     for i, secret in enumerate(secrets or ()):
         names = ("deploy_type", "deploy_target", "secret", "key")
         if not all(hasattr(secret, name) for name in names):

@@ -16,12 +16,16 @@ WITHIN = 60
 """Seconds for a program that reads a text and needs milliseconds."""
 
 
-def read(binary: str, text: str, what: str, env: Mapping[str, str]) -> list[Any]:
+def read(
+    binary: str, text: str, what: str, env: Mapping[str, str], *, excerpt: bool = True
+) -> list[Any]:
     """Return the objects of a YAML or JSON text, as ``kjo run`` would read them.
 
     :param binary: the path of kjo.
     :param what: what the text is called where something is wrong with it.
     :param env: the whole environment of kjo.
+    :param excerpt: whether a complaint may quote the text: not what a template was rendered to, which
+        nobody has seen and which may hold what is secret.
     :raises ValueError: it is no manifest; the message has the place, and the lines around it.
     :raises StartError: kjo cannot be started, or does not end.
     """
@@ -40,11 +44,15 @@ def read(binary: str, text: str, what: str, env: Mapping[str, str]) -> list[Any]
     except (OSError, subprocess.TimeoutExpired) as error:
         raise StartError(f"{binary} cannot be started: {error}") from error
     if done.returncode:
-        raise ValueError(_refusal(done.stderr.decode(errors="replace")) or f"{what} cannot be read")
+        raise ValueError(
+            _refusal(done.stderr.decode(errors="replace"), excerpt=excerpt) or f"{what} cannot be read"
+        )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def _refusal(said: str) -> str:
+def _refusal(said: str, *, excerpt: bool) -> str:
     """Return what kjo said, without the words that every line of its begins with."""
     lines = [line.removeprefix("kjo: ") for line in said.strip().splitlines()]
+    if not excerpt:
+        lines = [line for line in lines if not line.startswith("    ")]
     return "\n".join(lines).removeprefix("error: ")

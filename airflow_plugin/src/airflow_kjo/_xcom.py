@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,12 +30,14 @@ class KubeApiEvent:
 class Handed:
     """What is to be pushed: ``keys`` one by one, and ``value`` as the task's return value.
 
-    ``errors`` says what was handed on and could not be read.
+    ``errors`` says what was handed on and could not be read, ``faults`` which of the user's callables
+    raised what.
     """
 
     keys: dict[str, Any] = field(default_factory=dict)
     value: Any = None
     errors: list[str] = field(default_factory=list)
+    faults: list[tuple[str, Exception]] = field(default_factory=list)
     events: list[KubeApiEvent] = field(default_factory=list)
 
 
@@ -62,14 +65,22 @@ def _markers(made: Handed, markers: Mapping[str, Any], parse: Callable[[str], An
     for event in markers.get("events") or []:
         if isinstance(event, Mapping):
             made.events.append(KubeApiEvent(str(event.get("name")), str(event.get("value"))))
+    errors = [str(error) for error in markers.get("errors") or []]
+    # That a value is no JSON object is kjo's complaint alone where somebody else parses it.
+    made.errors += [e for e in errors if parse is None or not _OF_JSON.search(e)]
     if parse is None:
-        made.errors += [str(error) for error in markers.get("errors") or []]
         xcom = markers.get("xcom")
         made.keys.update(xcom if isinstance(xcom, Mapping) else {})
         return
     for event in made.events:
         if event.name == "xcom":
-            made.keys.update(_parsed(event.value, parse))
+            try:
+                made.keys.update(_parsed(event.value, parse))
+            except Exception as error:  # noqa: BLE001 (somebody else's program; the outcome is the Job's)
+                made.faults.append(("parse_xcom_event", error))
+
+
+_OF_JSON = re.compile(r" is not JSON: | is JSON, but no object$")
 
 
 def _parsed(value: str, parse: Callable[[str], Any]) -> Mapping[str, Any]:

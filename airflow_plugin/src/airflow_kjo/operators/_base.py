@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Literal
 
-from airflow_kjo import _binary, _compat, _manifest, _policy, _read, _xcom, links
+from airflow_kjo import _binary, _compat, _hook, _manifest, _policy, _read, _xcom, links
+from airflow_kjo._models import seconds, strings
 from airflow_kjo._process import Process, StartError, child_environment
 from airflow_kjo.exceptions import KjoError, KjoRefusedError
 from airflow_kjo.operators._run import DEFAULT_CONNECTION, Run
+
+_DEFERRABLE = "deferrable (it runs in the ordinary way)"
 
 XCom = Literal["sidecar", "termination"]
 OnWorkerShutdown = Literal["auto", "delete", "detach"]
@@ -32,7 +35,8 @@ class KjoOperator(_compat.BaseOperator):
         kubectl's rules apply: ``KUBECONFIG``, the home directory's file, the service account of the
         worker's pod. (templated)
     :param cluster_context: the context of the kubeconfig to use. (templated)
-    :param get_logs: whether the containers' logs become the task's.
+    :param get_logs: whether the containers' logs become the task's. Without them marker lines are read
+        only where ``on_kube_api_event`` or ``parse_xcom_event`` is given.
     :param delete_policy: when to delete the Job at its end: a :class:`JobRunnerDeletePolicy` or its
         name in any case.
     :param skip_on_exit_code: an exit code of the container, or several, that skip the task.
@@ -115,28 +119,40 @@ class KjoOperator(_compat.BaseOperator):
         self.config_file = config_file
         self.cluster_context = cluster_context
         self.get_logs = get_logs
-        self.delete_policy = _policy.policy(delete_policy or self.default_delete_policy)
-        self.skip_on_exit_code = skip_on_exit_code
-        self.xcom = _one_of("xcom", xcom, (None, "sidecar", "termination"))
+        with self.names_task():
+            self.delete_policy = _policy.policy(delete_policy or self.default_delete_policy)
+            self.skip_on_exit_code = _codes(skip_on_exit_code)
+            self.xcom = _one_of("xcom", xcom, (None, "sidecar", "termination"))
+            self.on_worker_shutdown = _one_of(
+                "on_worker_shutdown", on_worker_shutdown, ("auto", "delete", "detach")
+            )
+            self.adopt = _one_of("adopt", adopt, ("loose", "exact", "never"))
+            self.kill_timeout = seconds("kill_timeout", kill_timeout)
         self.parse_xcom_event = parse_xcom_event
         self.on_kube_api_event = on_kube_api_event
-        self.on_worker_shutdown = _one_of(
-            "on_worker_shutdown", on_worker_shutdown, ("auto", "delete", "detach")
-        )
-        self.adopt = _one_of("adopt", adopt, ("loose", "exact", "never"))
         self.enable_jinja = enable_jinja
         self.jinja_job_args = jinja_job_args
         self.deferrable = deferrable
         self.extra_args = extra_args
         self.env = env
-        self.kill_timeout = kill_timeout
         self.kjo_bin = kjo_bin
         self.keep_on_kill = False
-        self.not_applied: list[str] = ["deferrable"] if deferrable else []
+        self.job_is_chosen = False
+        self.not_applied: list[str] = [_DEFERRABLE] if deferrable else []
         self.process: Process | None = None
         self.killed = False
+        # Texts that a template was rendered to.
+        self._rendered: set[str] = set()
         if in_cluster and config_file:
             raise ValueError(f"{self.task_id}: in_cluster and config_file exclude each other")
+
+    @contextmanager
+    def names_task(self) -> Iterator[None]:
+        """Have what is wrong with a parameter name the task, of which a DAG may have many."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{self.task_id}: {error}") from error
 
     # --- What the operators say of themselves -----------------------------------------------------
 
@@ -154,14 +170,19 @@ class KjoOperator(_compat.BaseOperator):
         They are visible to everyone on the machine: nothing secret.
         """
         arguments = ["--delete", _policy.flag(self.delete_policy)]
-        if not self.get_logs:
-            # Marker lines are read from what is shown.
+        reads = self.on_kube_api_event is not None or self.parse_xcom_event is not None
+        if not self.shows_logs() and not reads:
             arguments += ["--logs", "none"]
-        elif self.do_xcom_push or self.on_kube_api_event is not None:
+        elif self.do_xcom_push or reads:
+            # Marker lines are read from the logs, which are not shown for it.
             arguments += ["--markers", "hide"]
         if self.xcom:
             arguments += ["--xcom", self.xcom]
         return arguments
+
+    def shows_logs(self) -> bool:
+        """Return whether any container's log becomes the task's."""
+        return bool(self.get_logs)
 
     def sidecar_members(self) -> dict[str, Any]:
         """Return members of the sidecar that hands over a file; they win over the connection's."""
@@ -180,7 +201,7 @@ class KjoOperator(_compat.BaseOperator):
 
     def environment(self) -> dict[str, str]:
         """Return the environment of kjo."""
-        return child_environment(os.environ, self.env)
+        return child_environment(os.environ, strings("env", self.env))
 
     def load(self, text: str, what: str) -> list[Any]:
         """Return the objects of a text, as kjo reads it.
@@ -189,7 +210,9 @@ class KjoOperator(_compat.BaseOperator):
         :raises OSError: there is no kjo.
         :raises StartError: it cannot be started.
         """
-        return _read.read(self.binary(), text, what, self.environment())
+        return _read.read(
+            self.binary(), text, what, self.environment(), excerpt=text not in self._rendered
+        )
 
     # --- What Airflow calls -------------------------------------------------------------------------
 
@@ -201,16 +224,38 @@ class KjoOperator(_compat.BaseOperator):
                 "Not applied, because it means nothing for a Job that kjo runs: %s",
                 ", ".join(sorted(self.not_applied)),
             )
+        if overridden := self.never_called():
+            self.log.warning(
+                "Methods of KubernetesPodOperator that %s has, and that are never called here: %s",
+                type(self).__name__,
+                ", ".join(overridden),
+            )
         with ExitStack() as stack:
+            # A task may be copied after its run, as what it was.
+            stack.callback(setattr, self, "process", None)
             try:
                 run.prepare(stack)
             except StartError as error:
                 raise KjoError(f"kjo: {error}") from error
+            except _hook.HookError as error:
+                if isinstance(error.__cause__, _compat.AirflowSkipException):
+                    raise error.__cause__ from None
+                raise self._of_the_hook(error) from error
             except (OSError, ValueError, ImportError) as error:
                 raise KjoRefusedError(f"{self.task_id}: {error}") from error
+            except (TypeError, AttributeError, LookupError) as error:
+                raise KjoRefusedError(
+                    f"{self.task_id}: a parameter or the manifest is not what it must be: "
+                    f"{type(error).__name__}: {error}"
+                ) from error
             run.delete_former()
             outcome = run.run()
         return run.conclude(outcome)
+
+    def _of_the_hook(self, error: _hook.HookError) -> KjoError:
+        decided = error.__cause__
+        kind = KjoRefusedError if isinstance(decided, _compat.AirflowFailException) else KjoError
+        return kind(f"{self.task_id}: {error}")
 
     def on_kill(self) -> None:
         """Have the run end. Airflow calls this in a signal handler: no waiting."""
@@ -228,15 +273,24 @@ class KjoOperator(_compat.BaseOperator):
         self.before_rendering()
         if self.enable_jinja:
             had = context.get("job")
+            before = {name: getattr(self, name, None) for name in template_fields}
             if self.jinja_job_args is not None:
                 context["job"] = self.jinja_job_args
             try:
                 super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
                 self.render_files(context)
+                for name, value in before.items():
+                    after = getattr(self, name, None)
+                    if isinstance(value, str) and isinstance(after, str) and not _same(value, after):
+                        self._rendered.add(after)
             finally:
                 if self.jinja_job_args is not None:
                     context["job"] = had
         self.mask_secrets()
+
+    def never_called(self) -> list[str]:
+        """Return the names of methods of another operator that a subclass has overridden in vain."""
+        return []
 
     def before_rendering(self) -> None:
         """Make of the fields what templates can be rendered in."""
@@ -248,7 +302,32 @@ class KjoOperator(_compat.BaseOperator):
         """Have Airflow hide what is secret among the rendered fields, before it shows them."""
 
 
+def _same(template: str, rendered: str) -> bool:
+    # Jinja takes the last newline away.
+    return template.rstrip("\n") == rendered.rstrip("\n")
+
+
 def _one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> Any:
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}, not {value!r}")
+    return value
+
+
+def _codes(value: Any) -> int | tuple[int, ...] | None:
+    """Return ``skip_on_exit_code`` as numbers.
+
+    :raises ValueError: it is none.
+    """
+    if value is None:
+        return None
+    if isinstance(value, Collection) and not isinstance(value, str | bytes | Mapping):
+        return tuple(_code(item) for item in value)
+    return _code(value)
+
+
+def _code(value: Any) -> int:
+    if isinstance(value, str) and value.strip().isdecimal():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"skip_on_exit_code must be an exit code or a list of them, not {value!r}")
     return value

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -50,6 +51,9 @@ class Run:
         self.extra: list[str] = []
         self.folder = Path()
         self.xcom_flags: list[str] = []
+        self.arguments: list[str] = []
+        self.formatter: Callable[[str, str], str] | None = None
+        self.messages = Messages(self.log, self._heard)
         self._pushed: dict[str, Any] = {}
         deployment, warning = _identity.deployment(_compat.option("deployment_id"), _compat.base_url())
         if warning:
@@ -78,28 +82,47 @@ class Run:
         found = operator.build_documents(self.context)
         job = _manifest.the_job(found)
         template = _manifest.part(job, "spec", "template")
+        metadata = _manifest.part(job, "metadata")
         labels = self.identity.labels(_compat.airflow_version())
-        for metadata in (_manifest.part(job, "metadata"), _manifest.part(template, "metadata")):
-            _manifest.part(metadata, "labels").update(labels)
+        for labelled in (metadata, _manifest.part(template, "metadata")):
+            _manifest.part(labelled, "labels").update(labels)
+        if operator.job_is_chosen:
+            # By its name, which may be another now.
+            self.extra = _manifest.with_option(self.extra, "--job", f"job/{metadata['name']}")
+        own = metadata.get("namespace")
+        chosen = operator.namespace or own or where.namespace
+        environ = operator.environment()
         if hook := _compat.pod_mutation_hook():
-            job["spec"]["template"] = _hook.mutated(template, hook)
-        own = _manifest.part(job, "metadata").get("namespace")
-        namespace = operator.namespace or (None if own else where.namespace)
+            chosen = self._mutate(job, hook, chosen, lambda: _connection.namespace(where, environ))
         self.manifest = _manifest.encode(found)
         self.xcom_flags = self._sidecar(where)
+        self.arguments = operator.kjo_arguments()
+        self.formatter = operator.log_formatter_of_lines()
         if where.ignored:
             self.log.warning(
                 "Extras of the connection %r that mean nothing for kjo: %s",
                 operator.kubernetes_conn_id,
                 ", ".join(where.ignored),
             )
-        cluster, self.descriptors = _connection.arguments(where, operator.environment(), stack)
-        chosen = namespace or own
+        cluster, self.descriptors = _connection.arguments(where, environ, stack)
         self.where = [*cluster, "-n", str(chosen)] if chosen else cluster
         # Only this user may enter it. What cannot be removed is no reason to fail the task.
         self.folder = Path(
             stack.enter_context(TemporaryDirectory(prefix="kjo-", ignore_cleanup_errors=True))
         )
+
+    def _mutate(self, job: _manifest.Plain, hook: Any, chosen: Any, otherwise: Callable[[], str]) -> Any:
+        """Put the Job's pods through the site's hook; return the namespace that is chosen then."""
+        metadata = job["metadata"]
+        namespace = _manifest.option(self.extra, "--namespace", "-n") or chosen or otherwise()
+        name = metadata.get("name") or metadata.get("generateName") or self.operator.task_id
+        job["spec"]["template"], after = _hook.mutated(
+            job["spec"]["template"], hook, name=str(name), namespace=str(namespace)
+        )
+        if after == str(namespace):
+            return chosen
+        metadata["namespace"] = after
+        return after
 
     def _where(self) -> _connection.Where:
         operator = self.operator
@@ -154,12 +177,16 @@ class Run:
             "detach",
             "--message-format",
             "json",
-            *self.operator.kjo_arguments(),
+            *self.arguments,
             *self.xcom_flags,
             *self.where,
             *self.extra,
         ]
-        return _outcome.read(self._process(argv, self.manifest), result_file)
+        outcome = _outcome.read(self._process(argv, self.manifest), result_file)
+        if outcome.success or outcome.detail:
+            return outcome
+        # Refused before there could be a result file: arguments that kjo does not know.
+        return replace(outcome, detail=self.messages.last_error, hint=self.messages.last_hint)
 
     def _sidecar(self, where: _connection.Where) -> list[str]:
         """Return what the sidecar that hands over a file is to be like."""
@@ -182,12 +209,13 @@ class Run:
     def _process(self, argv: list[str], manifest: bytes) -> int:
         operator = self.operator
         self.log.info("Running %s", shlex.join(argv))
+        self.messages = Messages(self.log, self._heard)
         process = Process(
             argv,
             env=operator.environment(),
             stdin=manifest,
-            on_stdout=Output(self.log, operator.log_formatter_of_lines()),
-            on_stderr=Messages(self.log, self._heard),
+            on_stdout=Output(self.log, self.formatter) if operator.shows_logs() else _unseen,
+            on_stderr=self.messages,
             kill_timeout=operator.kill_timeout,
             opens=opens,
             choose_signal=self._choose_signal,
@@ -262,36 +290,76 @@ class Run:
     # --- After the run ------------------------------------------------------------------------------
 
     def conclude(self, outcome: _outcome.Outcome) -> Any:
-        """Hand on what the Job handed on, and end as it did."""
+        """Hand on what the Job handed on, and end as it did.
+
+        An error of a callable that the user gave, or of Airflow's XComs, never takes the place of the
+        Job's own failure.
+        """
         operator = self.operator
         handed = _xcom.handed(outcome, operator.parse_xcom_event)
-        if operator.on_kube_api_event is not None:
-            for event in handed.events:
-                operator.on_kube_api_event(event, self.context)
+        faults = [*handed.faults, *self._told(handed)]
         if operator.do_xcom_push:
-            keys = {k: v for k, v in handed.keys.items() if k != _xcom.RETURN_VALUE}
-            for key, value in keys.items():
-                self.ti.xcom_push(key=key, value=value)
+            faults += self._handed_on(handed, also_value=not outcome.success)
         if not outcome.success:
-            if operator.do_xcom_push and handed.value is not None:
-                self.ti.xcom_push(key=_xcom.RETURN_VALUE, value=handed.value)
+            for what, error in faults:
+                self.log.warning("%s failed: %s", what, _described(error))
             if outcome.container_code is not None and outcome.container_code in self._skipping():
                 raise _compat.AirflowSkipException(
                     f"kjo: the container ended with {outcome.container_code}, which skips the task"
                 )
             raise from_outcome(outcome)
-        if handed.errors and (operator.do_xcom_push or operator.xcom):
+        for _, error in faults:
+            if isinstance(error, _compat.AirflowSkipException | _compat.AirflowFailException):
+                # Not a mistake, but what the callable decided.
+                raise error
+        unread = handed.errors if operator.do_xcom_push or operator.xcom else []
+        wrong = [f"what it hands on cannot be read: {'; '.join(unread)}"] if unread else []
+        wrong += [f"{what} failed: {_described(error)}" for what, error in faults]
+        if wrong:
             raise KjoXComError(
-                "kjo: the Job succeeded, but what it hands on cannot be read: "
-                + "; ".join(handed.errors),
+                "kjo: the Job succeeded, but " + "; ".join(wrong),
                 exit_code=outcome.exit_code,
                 outcome=outcome.outcome,
                 job=outcome.job,
-            )
+            ) from (faults[0][1] if faults else None)
         return handed.value if operator.do_xcom_push else None
+
+    def _told(self, handed: _xcom.Handed) -> list[tuple[str, Exception]]:
+        """Call ``on_kube_api_event`` for each event; return what went wrong."""
+        faults: list[tuple[str, Exception]] = []
+        tell = self.operator.on_kube_api_event
+        if tell is None:
+            return faults
+        for event in handed.events:
+            try:
+                tell(event, self.context)
+            except Exception as error:  # noqa: BLE001 (the user's; what the Job did comes first)
+                faults.append(("on_kube_api_event", error))
+        return faults
+
+    def _handed_on(self, handed: _xcom.Handed, *, also_value: bool) -> list[tuple[str, Exception]]:
+        """Push what the Job handed on; return what went wrong."""
+        values = {k: v for k, v in handed.keys.items() if k != _xcom.RETURN_VALUE}
+        if also_value and handed.value is not None:
+            values[_xcom.RETURN_VALUE] = handed.value
+        faults: list[tuple[str, Exception]] = []
+        for key, value in values.items():
+            try:
+                self.ti.xcom_push(key=key, value=value)
+            except Exception as error:  # noqa: BLE001 (Airflow's; what the Job did comes first)
+                faults.append((f"pushing the XCom {key!r}", error))
+        return faults
 
     def _skipping(self) -> Collection[int]:
         codes = self.operator.skip_on_exit_code
         if codes is None:
             return ()
         return (codes,) if isinstance(codes, int) else codes
+
+
+def _unseen(_: list[str]) -> None:
+    """Take lines that are only read for what kjo finds in them."""
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__

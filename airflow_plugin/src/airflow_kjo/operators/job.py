@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from airflow_kjo import _compat
-from airflow_kjo._manifest import Plain, job_name, part, the_job
+from airflow_kjo._manifest import Plain, entries, job_name, part, the_job
 from airflow_kjo._models import environment, mapping, strings, text, words
 from airflow_kjo._pod import pull_secrets
 from airflow_kjo.operators._body import ManifestOperator
@@ -99,6 +99,7 @@ class KubernetesJobOperator(ManifestOperator):
         job = the_job(found)
         spec = part(job, "spec")
         pod = part(spec, "template", "spec")
+        self._main_container = None
         if spec.get("backoffLimit") is None and spec.get("backoffLimitPerIndex") is None:
             spec["backoffLimit"] = 0
         if pod.get("restartPolicy") is None:
@@ -106,8 +107,10 @@ class KubernetesJobOperator(ManifestOperator):
         self._lay_over_containers(pod)
         self._lay_over_metadata(found, job)
         self._name(job)
-        annotations = part(spec, "template", "metadata").get("annotations") or {}
-        self._main_container = annotations.get(_MAIN_CONTAINER)
+        of_pod = part(spec, "template", "metadata")
+        if of_pod.get("annotations") is not None:
+            name = part(of_pod, "annotations").get(_MAIN_CONTAINER)
+            self._main_container = None if name is None else text(_MAIN_CONTAINER, name)
         return found
 
     def kjo_arguments(self) -> list[str]:
@@ -133,11 +136,11 @@ class KubernetesJobOperator(ManifestOperator):
             first["imagePullPolicy"] = self.image_pull_policy
         for variable in environment("envs", self.envs):
             for container in containers:
-                there = container.get("env") or []
+                there = entries(container, "env", "the manifest's container")
                 kept = [v for v in there if v.get("name") != variable["name"]]
                 container["env"] = [*kept, variable]
         if secrets := pull_secrets(self.image_pull_secrets):
-            pod["imagePullSecrets"] = [*(pod.get("imagePullSecrets") or []), *secrets]
+            pod["imagePullSecrets"] = [*entries(pod, "imagePullSecrets", "the manifest's pod"), *secrets]
         self._mount_files(pod, first)
 
     def _mount_files(self, pod: Plain, first: Plain) -> None:
@@ -145,12 +148,15 @@ class KubernetesJobOperator(ManifestOperator):
         for i, (secret, files) in enumerate(secrets.items()):
             name = f"files-from-secret-{i}"
             volume = {"name": name, "secret": {"secretName": secret}}
-            pod["volumes"] = [*(pod.get("volumes") or []), volume]
+            pod["volumes"] = [*entries(pod, "volumes", "the manifest's pod"), volume]
             mounts = [
                 {"name": name, "mountPath": path, "subPath": key, "readOnly": True}
                 for key, path in strings(f"mount_files_from_secret[{secret}]", files).items()
             ]
-            first["volumeMounts"] = [*(first.get("volumeMounts") or []), *mounts]
+            first["volumeMounts"] = [
+                *entries(first, "volumeMounts", "the manifest's container"),
+                *mounts,
+            ]
 
     def _lay_over_metadata(self, found: list[Plain], job: Plain) -> None:
         labels = strings("labels", self.labels)

@@ -8,9 +8,24 @@ from typing import Any
 
 from airflow_kjo import _compat, _pod, _policy
 from airflow_kjo._manifest import Plain, job_name, part, the_job
-from airflow_kjo._models import camel, mapping, plain
+from airflow_kjo._models import camel, mapping, plain, seconds
 from airflow_kjo.operators._body import ManifestOperator
 from airflow_kjo.operators._template import read_file
+
+_OF_THE_OTHER = (
+    "await_pod_completion",
+    "await_pod_start",
+    "build_pod_request_obj",
+    "cleanup",
+    "execute_async",
+    "execute_sync",
+    "extract_xcom",
+    "find_pod",
+    "get_or_create_pod",
+    "process_pod_deletion",
+    "trigger_reentry",
+)
+"""Methods that subclasses of KubernetesPodOperator override."""
 
 
 class KubernetesLegacyJobOperator(ManifestOperator):
@@ -161,9 +176,11 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         delete_policy: _policy.JobRunnerDeletePolicy | str | None = None,
         **kwargs: Any,
     ) -> None:
-        if delete_policy is None:
-            delete_policy = _delete_policy(is_delete_operator_pod, on_finish_action)
         super().__init__(delete_policy=delete_policy, **kwargs)
+        with self.names_task():
+            if delete_policy is None:
+                self.delete_policy = _delete_policy(is_delete_operator_pod, on_finish_action)
+            self.keep_on_kill = _keeps(on_kill_action)
         # Of BaseOperator, whose own default is another.
         self.do_xcom_push = do_xcom_push if xcom_push is None else xcom_push
         self.image = image
@@ -184,8 +201,8 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         self.schedule_timeout_seconds = schedule_timeout_seconds
         # The class attribute may be a subclass's.
         self.base_container_name = base_container_name or self.BASE_CONTAINER_NAME
-        self.init_container_logs = init_container_logs
-        self.container_logs = container_logs
+        self.init_container_logs = _kept(init_container_logs)
+        self.container_logs = _kept(container_logs)
         self.image_pull_policy = image_pull_policy
         self.annotations = annotations
         self.container_resources = container_resources or resources
@@ -226,7 +243,6 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         self.on_finish_action = on_finish_action
         self.on_kill_action = on_kill_action
         self.is_delete_operator_pod = is_delete_operator_pod
-        self.keep_on_kill = _keeps(on_kill_action)
         self.termination_message_policy = termination_message_policy
         self.active_deadline_seconds = active_deadline_seconds
         self.container_name_log_prefix_enabled = container_name_log_prefix_enabled
@@ -264,6 +280,10 @@ class KubernetesLegacyJobOperator(ManifestOperator):
             # The names may be templates as well as the values.
             self.env_vars = [{"name": k, "value": v} for k, v in self.env_vars.items()]
 
+    def never_called(self) -> list[str]:
+        """Return the names of KubernetesPodOperator's methods that a subclass has overridden in vain."""
+        return [name for name in _OF_THE_OTHER if callable(getattr(self, name, None))]
+
     def build_documents(self, context: _compat.Context) -> list[Plain]:
         """Return the Job's manifest: the rendered parameters, over ``job_yaml`` where it is given."""
         found = self.given_documents()
@@ -295,6 +315,7 @@ class KubernetesLegacyJobOperator(ManifestOperator):
             spec["backoffLimit"] = 0
         self._one_pod = all(spec.get(key) in (None, 1) for key in ("parallelism", "completions"))
         spec["template"] = {key: pod[key] for key in ("metadata", "spec") if pod.get(key)}
+        self._warn_of_unknown()
         return found
 
     def build_pod(self, template: Plain | None = None) -> Plain:
@@ -308,7 +329,10 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         if file := self.pod_template_file:
             text, what = file, "pod_template_file"
             if "\n" not in file:
-                text, what = read_file(file, self.get_template_env()), file
+                try:
+                    text, what = read_file(file, self.get_template_env()), file
+                except OSError as error:
+                    raise OSError(f"pod_template_file: {error}") from error
             templates += self.load(text, what)
         elif self.pod_template_dict:
             templates.append(self.pod_template_dict)
@@ -319,11 +343,11 @@ class KubernetesLegacyJobOperator(ManifestOperator):
     def kjo_arguments(self) -> list[str]:
         """Return the arguments of ``kjo run``."""
         arguments = super().kjo_arguments()
-        schedule = self.schedule_timeout_seconds or self.startup_timeout_seconds
-        if schedule:
-            arguments += ["--schedule-timeout", f"{schedule:g}s"]
-        if self.startup_timeout_seconds:
-            arguments += ["--startup-timeout", f"{self.startup_timeout_seconds:g}s"]
+        startup = _duration("startup_timeout_seconds", self.startup_timeout_seconds)
+        if schedule := _duration("schedule_timeout_seconds", self.schedule_timeout_seconds) or startup:
+            arguments += ["--schedule-timeout", schedule]
+        if startup:
+            arguments += ["--startup-timeout", startup]
         containers = self._names("containers")
         if len(containers) + len(self._names("initContainers")) > 1:
             arguments += ["--main-container", self.base_container_name]
@@ -347,24 +371,52 @@ class KubernetesLegacyJobOperator(ManifestOperator):
         if self.log_formatter is not None or not self.container_name_log_prefix_enabled:
             return self.log_formatter
         names = self._shown()[1::2] or [*self._names("containers"), *self._names("initContainers")]
-        if self._one_pod and self.get_logs and len(names) > 1:
+        if self._one_pod and self.shows_logs() and len(names) > 1:
             # The pod's name, which is long, would tell nothing.
             return "[{}] {}".format
         return None
 
+    def shows_logs(self) -> bool:
+        """Return whether any container's log becomes the task's."""
+        return bool(self.get_logs) and self._chosen_names() != []
+
     def _shown(self) -> list[str]:
         """Return the flags for the containers whose logs are shown."""
-        if not self.get_logs or (self.container_logs is None and self.init_container_logs is None):
-            return []
+        chosen = self._chosen_names() if self.get_logs else None
+        return [word for name in chosen or () for word in ("-c", name)]
+
+    def _chosen_names(self) -> list[str] | None:
+        """Return the names of the containers whose logs are shown; None where these are all."""
+        if self.container_logs is None and self.init_container_logs is None:
+            return None
         containers, inits = self._names("containers"), self._names("initContainers")
         shown = _chosen(self.container_logs, containers, [self.base_container_name])
         shown += _chosen(self.init_container_logs, inits, [])
-        if set(shown) == {*containers, *inits}:
-            return []
-        return [word for name in dict.fromkeys(shown) for word in ("-c", name)]
+        there = {*containers, *inits}
+        return None if there and set(shown) >= there else [n for n in dict.fromkeys(shown) if n in there]
+
+    def _warn_of_unknown(self) -> None:
+        for name, value, kind in (
+            ("container_logs", self.container_logs, "containers"),
+            ("init_container_logs", self.init_container_logs, "initContainers"),
+        ):
+            there = self._names(kind)
+            if unknown := [n for n in _chosen(value, [], []) if n not in there]:
+                self.log.warning(
+                    "%s: the pod has no such container: %s (it has %s)",
+                    name,
+                    ", ".join(unknown),
+                    ", ".join(there) or "none",
+                )
 
     def _names(self, kind: str) -> list[str]:
         return [str(container.get("name")) for container in self._pod["spec"].get(kind) or []]
+
+
+def _duration(name: str, value: Any) -> str | None:
+    """Return a number of seconds as kjo takes it; None for none at all, and for 0."""
+    number = seconds(name, value) if value is not None else 0
+    return f"{number:.3f}".rstrip("0").rstrip(".") + "s" if number else None
 
 
 def _chosen(value: Any, every: list[str], default: list[str]) -> list[str]:
