@@ -115,7 +115,7 @@ pub(super) fn prepared(
         namespace: settings.namespace.as_deref(),
         context_namespace,
         ttl: settings.life.ttl.unwrap_or_default(),
-        deadline: settings.life.deadline.map(|deadline| duration::whole_seconds(deadline)),
+        deadline: settings.life.deadline.map(duration::whole_seconds),
         pull_policy: settings.pull_policy,
         run_id,
     };

@@ -32,7 +32,7 @@ pub(super) fn wants_json(argv: &[OsString], env: Env<'_>) -> bool {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Usage {
     message: String,
-    usage: Vec<String>,
+    form: Vec<String>,
     hints: Vec<String>,
 }
 
@@ -69,7 +69,7 @@ impl Usage {
         };
         Self {
             message: joined.split_whitespace().collect::<Vec<_>>().join(" "),
-            usage,
+            form: usage,
             hints,
         }
     }
@@ -77,7 +77,7 @@ impl Usage {
     /// As people read it.
     pub(super) fn text(&self) -> String {
         let mut lines = vec![format!("error: {}", self.message)];
-        lines.extend(self.usage.iter().cloned());
+        lines.extend(self.form.iter().cloned());
         lines.extend(self.hints.iter().map(|hint| format!("hint: {hint}")));
         lines.join("\n")
     }
@@ -96,8 +96,9 @@ fn advice(error: &clap::Error, argv: &[OsString]) -> Option<&'static str> {
     };
     let words: Vec<&str> = argv.iter().skip(1).filter_map(|word| word.to_str()).collect();
     let runs = matches!(words.first(), Some(&("run" | "render")));
-    match error.kind() {
-        ErrorKind::InvalidSubcommand => Some(match context(ContextKind::InvalidSubcommand)? {
+    let kind = error.kind();
+    if kind == ErrorKind::InvalidSubcommand {
+        return Some(match context(ContextKind::InvalidSubcommand)? {
             "logs" | "log" | "wait" | "follow" | "tail" => {
                 "'kjo attach NAME' shows the log of a Job from its first line, and follows it to its end"
             }
@@ -107,8 +108,10 @@ fn advice(error: &clap::Error, argv: &[OsString]) -> Option<&'static str> {
             "apply" | "create" | "start" => "'kjo run -f FILE' creates the Job and follows it to its end",
             "rm" | "stop" | "kill" | "cancel" => "'kjo delete NAME' takes a Job away with its pods",
             _ => return None,
-        }),
-        ErrorKind::UnknownArgument => match context(ContextKind::InvalidArg)? {
+        });
+    }
+    if kind == ErrorKind::UnknownArgument {
+        return match context(ContextKind::InvalidArg)? {
             "--token" => {
                 Some("a token among the arguments can be read by everybody here; put it into a file: --token-file FILE")
             }
@@ -120,15 +123,14 @@ fn advice(error: &clap::Error, argv: &[OsString]) -> Option<&'static str> {
                 Some("a manifest is named by -f FILE")
             }
             _ => Some("a command stands behind '--': kjo run --image IMAGE -- COMMAND ARG..."),
-        },
-        ErrorKind::MissingRequiredArgument if runs => {
-            Some("say what to run: -f FILE, --image IMAGE, or --from cronjob/NAME")
-        }
-        ErrorKind::ArgumentConflict if words.contains(&"--sandbox") && words.contains(&"--detach") => {
-            Some("this sandbox ends with the run; keep one with 'kjo sandbox', and detach in it")
-        }
-        _ => None,
+        };
     }
+    let sandbox_alone = words.contains(&"--sandbox") && words.contains(&"--detach");
+    if kind == ErrorKind::ArgumentConflict && sandbox_alone {
+        return Some("this sandbox ends with the run; keep one with 'kjo sandbox', and detach in it");
+    }
+    (kind == ErrorKind::MissingRequiredArgument && runs)
+        .then_some("say what to run: -f FILE, --image IMAGE, or --from cronjob/NAME")
 }
 
 #[cfg(test)]

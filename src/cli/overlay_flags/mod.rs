@@ -109,7 +109,7 @@ impl OverlayArgs {
         if self.security.restricted() {
             // Before what it wants is laid over what contradicts it.
             restricted::contradicted(&bundle.job)?;
-            overlay::apply(&mut bundle.job, &self.security.wanted(), container)?;
+            overlay::apply(&mut bundle.job, &security::SecurityArgs::wanted(), container)?;
         }
         // They look at what the Job has by now.
         let told = &mut bundle.told;

@@ -54,7 +54,7 @@ impl SecurityArgs {
     }
 
     /// What `--restricted` lays over the Job.
-    pub(super) fn wanted(&self) -> Vec<Change> {
+    pub(super) fn wanted() -> Vec<Change> {
         vec![
             Change::field(At::Pod, "securityContext.runAsNonRoot", true),
             Change::field(
