@@ -5,7 +5,7 @@ use super::redact::Hide;
 use crate::{
     cluster::{NamespaceState, ServerVersion},
     core::{
-        access::Permission,
+        access::{self, Permission},
         failure::Failure,
         version::{self, Support},
     },
@@ -204,8 +204,8 @@ fn of_permissions(permissions: &[(Permission, Result<bool, Failure>)], hide: &Hi
         ));
         return lines;
     }
-    for (title, needed) in [("needed", true), ("useful", false)] {
-        let group: Vec<_> = permissions.iter().filter(|(p, _)| p.needed == needed).collect();
+    for title in ["needed", "useful", FLAGS] {
+        let group: Vec<_> = permissions.iter().filter(|(p, _)| group(p) == title).collect();
         if group.is_empty() {
             continue;
         }
@@ -222,12 +222,24 @@ fn of_permissions(permissions: &[(Permission, Result<bool, Failure>)], hide: &Hi
     lines
 }
 
+/// The group of what only some flags need.
+const FLAGS: &str = "for some flags";
+
+fn group(permission: &Permission) -> &'static str {
+    match permission.needed {
+        true => "needed",
+        false if access::FOR_FLAGS.contains(permission) => FLAGS,
+        false => "useful",
+    }
+}
+
 fn name(permission: &Permission) -> String {
     format!("{} {}", permission.verb, permission.resource)
 }
 
 fn conclusion(found: &Found) -> Vec<String> {
-    let lacking = found.permissions.iter().any(|(_, may)| !matches!(may, Ok(true)));
+    let of_the_role = found.permissions.iter().filter(|(p, _)| group(p) != FLAGS);
+    let lacking = of_the_role.into_iter().any(|(_, may)| !matches!(may, Ok(true)));
     let role = "hint: manifests/rbac.yaml is a Role with all of these";
     match (found.obstacle(), lacking) {
         (Some(why), _) if why == UNTOLD => vec![format!("it cannot be told whether Jobs can be run here: {why}")],
