@@ -81,8 +81,8 @@ impl LogArgs {
     /// # Errors
     /// One that the manifest does not declare.
     pub(super) fn known(&self, declared: &[Declared]) -> Result<(), Refusal> {
-        let there = |name: &String| declared.iter().any(|container| container.name == *name);
-        let Some(name) = self.container.iter().find(|name| !there(name)) else {
+        let choice = self.choice();
+        let Some(name) = choice.unknown(declared).into_iter().next() else {
             return Ok(());
         };
         let names: Vec<&str> = declared.iter().map(|container| container.name.as_str()).collect();
@@ -92,17 +92,21 @@ impl LogArgs {
         ))
     }
 
+    fn choice(&self) -> Choice {
+        Choice {
+            none: self.logs == Logs::None,
+            only: self.container.clone(),
+            all: self.all_containers,
+            no_init: self.no_init_logs,
+            heard: None,
+        }
+    }
+
     /// The plan, for a manifest that declares these containers, or for the Job as it will be read.
     #[must_use]
     pub fn plan(&self, declared: Option<Vec<Declared>>, start: Start) -> LogPlan {
         LogPlan {
-            choice: Choice {
-                none: self.logs == Logs::None,
-                only: self.container.clone(),
-                all: self.all_containers,
-                no_init: self.no_init_logs,
-                heard: None,
-            },
+            choice: self.choice(),
             declared,
             prefix: match self.prefix {
                 PrefixWhen::Auto => Prefix::Auto,

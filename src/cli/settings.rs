@@ -20,6 +20,7 @@ use crate::{
         identity::RunId,
         image::{self, ImageRun},
         names,
+        overlay::parse,
     },
 };
 
@@ -208,11 +209,6 @@ pub(super) fn namespace(value: Option<String>) -> Result<Option<String>, Refusal
 
 /// An empty value is nearly always an unset variable, and would silently mean something else.
 pub(super) fn given(flag: &str, value: Option<String>) -> Result<Option<String>, Refusal> {
-    match value {
-        Some(value) if value.is_empty() => Err(Refusal::new(
-            format!("{flag} is empty"),
-            format!("leave {flag} out or give it a value; is a variable unset?"),
-        )),
-        value => Ok(value),
-    }
+    parse::not_empty(flag, value.as_deref())?;
+    Ok(value)
 }

@@ -186,7 +186,7 @@ impl Reporter {
 pub fn refuse_arguments(said: &str) {
     if let Some(mut stderr) = writer::own_stderr() {
         // Where stderr is closed there is nobody left to tell.
-        drop(writer::write_all(&mut stderr, text::arguments(said).as_bytes()));
+        drop(writer::write_all(&mut stderr, text::framed(said).as_bytes()));
     }
 }
 

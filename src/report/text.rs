@@ -27,11 +27,6 @@ pub(super) fn framed(text: &str) -> String {
         .collect()
 }
 
-/// What is wrong with the arguments.
-pub(super) fn arguments(said: &str) -> String {
-    framed(said)
-}
-
 /// A refusal before anything was tried.
 pub(super) fn refusal(refusal: &Refusal) -> String {
     let excerpt = refusal.excerpt.as_ref().map(|text| format!("\n{text}"));
@@ -51,7 +46,7 @@ pub(super) fn of(notice: &Notice) -> String {
         Notice::ServerWarning(text) => format!("warning from the API server: {text}"),
         Notice::CreateDelayed { failure, left } => format!(
             "the Job cannot be created yet: {failure}; trying for {} more",
-            duration::show(Duration::from_secs(left.as_secs() + u64::from(left.subsec_nanos() > 0)))
+            duration::show(Duration::from_secs(duration::whole_seconds(*left)))
         ),
         Notice::Created { job } => format!("created job/{job}"),
         Notice::Companion { object, existed: false } => format!("created {object}, which comes with the Job"),

@@ -76,6 +76,17 @@ impl Choice {
         self.wants(&container.name, init, known)
     }
 
+    /// Names that were asked for and that no declared container has.
+    #[must_use]
+    pub fn unknown(&self, declared: &[Declared]) -> Vec<&str> {
+        let known = |name: &str| declared.iter().any(|container| container.name == name);
+        self.only
+            .iter()
+            .map(String::as_str)
+            .filter(|name| !known(name))
+            .collect()
+    }
+
     fn wants(&self, name: &str, init: bool, known: bool) -> bool {
         if self.none || (self.no_init && init) {
             return false;

@@ -88,8 +88,7 @@ impl Logs {
         let parallelism = i64::from(job.parallelism);
         self.prefixed = self.plan.choice.prefixed(self.plan.prefix, &self.declared, parallelism);
         let known: Vec<&str> = self.declared.iter().map(|d| d.name.as_str()).collect();
-        let only = self.plan.choice.only.iter();
-        let unknown: Vec<&str> = only.map(String::as_str).filter(|name| !known.contains(name)).collect();
+        let unknown = self.plan.choice.unknown(&self.declared);
         // The cluster may add one of this name, so it is not refused.
         (!unknown.is_empty()).then(|| {
             Action::Say(Notice::Adjusted(format!(

@@ -11,19 +11,7 @@ use super::{
     refused::Errors,
     volumes,
 };
-
-/// What `fieldRef` of a variable may name besides labels and annotations.
-const FIELD_PATHS: [&str; 9] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
+use crate::spec::fields::FIELD_PATHS;
 
 /// What `fieldRef` knows but a variable cannot have.
 const OTHER_FIELD_PATHS: [&str; 5] = [

@@ -1,8 +1,7 @@
 //! The marks of a merge conflict in text, where YAML takes them for text.
 
-use serde_json::Value;
-
-use crate::spec::{Refusal, fields, read::Document};
+use super::texts::{self, Texts};
+use crate::spec::{Refusal, read::Document};
 
 /// The line of the first mark, counted from 1, if the text has all three, in their order. Each may stand for itself:
 /// a row of `=` underlines a heading.
@@ -24,37 +23,15 @@ pub fn marks(text: &str) -> Option<usize> {
 
 /// Refuses a document that has them in one of its texts.
 pub(super) fn resolved(document: &Document) -> Result<(), Refusal> {
-    let mut path = Vec::new();
-    if !find(&document.value, &mut path) {
-        return Ok(());
-    }
-    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-    Err(document.refuse(
-        &steps,
-        &format!(
-            "{} has the marks of a merge conflict (<<<<<<<, =======, >>>>>>>)",
-            fields::shown(&path)
-        ),
+    texts::refuse(
+        document,
+        &Texts {
+            wrong: |text| marks(text).is_some(),
+            left_out: &[],
+        },
+        "has the marks of a merge conflict (<<<<<<<, =======, >>>>>>>)",
         "resolve it first; --skip-checks sends it as it is",
-    ))
-}
-
-/// The path stays where something was found.
-fn find(value: &Value, path: &mut Vec<String>) -> bool {
-    let mut within = |key: String, value: &Value| {
-        path.push(key);
-        let found = find(value, path);
-        if !found {
-            path.pop();
-        }
-        found
-    };
-    match value {
-        Value::String(text) => marks(text).is_some(),
-        Value::Array(items) => items.iter().enumerate().any(|(n, item)| within(n.to_string(), item)),
-        Value::Object(fields) => fields.iter().any(|(key, value)| within(key.clone(), value)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
+    )
 }
 
 #[cfg(test)]

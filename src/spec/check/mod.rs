@@ -8,6 +8,7 @@ mod resources;
 pub mod restricted;
 mod rules;
 mod templates;
+mod texts;
 mod whereabouts;
 
 #[cfg(test)]

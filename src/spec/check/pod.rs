@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::{Faults, list, resources, text, whereabouts};
-use crate::spec::names;
+use crate::spec::{fields::FIELD_PATHS, names};
 
 pub(super) fn check(pod: &Value, path: &str, faults: &mut Faults) {
     match text(pod, "restartPolicy") {
@@ -106,19 +106,6 @@ fn environment(container: &Value, path: &str, faults: &mut Faults) {
     }
 }
 
-/// Fields of a pod that a variable may hold.
-const FIELDS: [&str; 9] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
-
 fn from_field(variable: &Value, path: &str, faults: &mut Faults) {
     let Some(field) = variable
         .pointer("/valueFrom/fieldRef/fieldPath")
@@ -128,11 +115,11 @@ fn from_field(variable: &Value, path: &str, faults: &mut Faults) {
     };
     // A newer server may know more; these are slips.
     let last = |path: &'static str| path.rsplit('.').next().unwrap_or_default();
-    let hint = if FIELDS.contains(&field) {
+    let hint = if FIELD_PATHS.contains(&field) {
         return;
     } else if field.starts_with("limits.") || field.starts_with("requests.") {
         format!("it is of the container: valueFrom: {{resourceFieldRef: {{resource: {field}}}}}, or --env-field")
-    } else if let Some(meant) = FIELDS.iter().find(|known| {
+    } else if let Some(meant) = FIELD_PATHS.iter().find(|known| {
         known.eq_ignore_ascii_case(field)
             || field
                 .rsplit('.')

@@ -3,8 +3,11 @@
 
 use serde_json::Value;
 
-use super::{list, text};
-use crate::spec::{Refusal, fields, read::Document};
+use super::{
+    list, text,
+    texts::{self, Texts},
+};
+use crate::spec::{Refusal, read::Document};
 
 /// Fields in which text with braces is no name and no text.
 const MEANT: [&str; 9] = [
@@ -20,19 +23,18 @@ const MEANT: [&str; 9] = [
 ];
 
 pub(super) fn rendered(document: &Document) -> Result<(), Refusal> {
-    let mut path = Vec::new();
-    if !find(&document.value, &mut path) {
-        return Ok(());
-    }
-    let steps: Vec<&str> = path.iter().map(String::as_str).collect();
-    Err(document.refuse(
-        &steps,
-        &format!(
-            "{} holds a template that was not rendered ({{{{ }}}})",
-            fields::shown(&path)
-        ),
+    texts::refuse(
+        document,
+        &Texts {
+            wrong: |text| {
+                text.find("{{")
+                    .is_some_and(|at| text.get(at..).is_some_and(|t| t.contains("}}")))
+            },
+            left_out: &MEANT,
+        },
+        "holds a template that was not rendered ({{ }})",
         "render it first, for example with 'helm template … | kjo run -f -'; --skip-checks sends it as it is",
-    ))
+    )
 }
 
 /// What only a tool that renders manifests knows: Helm's objects, Airflow's, GitHub's. A program may take Go templates
@@ -98,33 +100,6 @@ fn plainly(text: &str) -> Option<String> {
         let known = |known: &&&str| format!("{bare} ").starts_with(**known);
         PLAINLY.iter().find(known).map(|_| format!("{{{{{inside}}}}}"))
     })
-}
-
-fn find(value: &Value, path: &mut Vec<String>) -> bool {
-    match value {
-        Value::String(text) => text
-            .find("{{")
-            .is_some_and(|at| text.get(at..).is_some_and(|t| t.contains("}}"))),
-        Value::Array(items) => items
-            .iter()
-            .enumerate()
-            .any(|(n, item)| within(n.to_string(), item, path)),
-        Value::Object(fields) => fields
-            .iter()
-            .filter(|(key, _)| !MEANT.contains(&key.as_str()))
-            .any(|(key, value)| within(key.clone(), value, path)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-/// The path stays where something was found.
-fn within(key: String, value: &Value, path: &mut Vec<String>) -> bool {
-    path.push(key);
-    let found = find(value, path);
-    if !found {
-        path.pop();
-    }
-    found
 }
 
 #[cfg(test)]

@@ -12,6 +12,20 @@ use std::{collections::BTreeMap, sync::OnceLock};
 
 pub use check::check;
 
+/// What `fieldRef` of a variable may name, besides labels and annotations
+/// (`pkg/apis/core/validation`, `validEnvDownwardAPIFieldPathExpressions`).
+pub const FIELD_PATHS: [&str; 9] = [
+    "metadata.name",
+    "metadata.namespace",
+    "metadata.uid",
+    "spec.nodeName",
+    "spec.serviceAccountName",
+    "status.hostIP",
+    "status.hostIPs",
+    "status.podIP",
+    "status.podIPs",
+];
+
 const TABLE: &str = include_str!("fields.txt");
 
 /// What a field holds.

@@ -25,12 +25,16 @@ pub fn pair<'a>(flag: &str, argument: &'a str) -> Result<(&'a str, &'a str), Ref
 /// An empty text.
 pub fn not_empty(flag: &str, value: Option<&str>) -> Result<(), Refusal> {
     match value {
-        Some("") => Err(Refusal::new(
-            format!("{flag} is empty"),
-            format!("leave {flag} out or give it a value; is a variable unset?"),
-        )),
+        Some("") => Err(empty(flag)),
         Some(_) | None => Ok(()),
     }
+}
+
+fn empty(flag: &str) -> Refusal {
+    Refusal::new(
+        format!("{flag} is empty"),
+        format!("leave {flag} out or give it a value; is a variable unset?"),
+    )
 }
 
 /// A YAML or JSON value of the flag, which must not be empty.
@@ -38,12 +42,7 @@ pub fn not_empty(flag: &str, value: Option<&str>) -> Result<(), Refusal> {
 /// # Errors
 /// Text that is no YAML, or nothing.
 pub fn yaml(flag: &str, argument: &str) -> Result<Value, Refusal> {
-    read::value(flag, argument)?.ok_or_else(|| {
-        Refusal::new(
-            format!("{flag} is empty"),
-            format!("leave {flag} out or give it a value; is a variable unset?"),
-        )
-    })
+    read::value(flag, argument)?.ok_or_else(|| empty(flag))
 }
 
 /// A YAML or JSON map.
